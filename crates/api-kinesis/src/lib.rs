@@ -1,0 +1,1 @@
+//! Generated types of the Kinesis Data Streams API.

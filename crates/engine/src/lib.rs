@@ -1,0 +1,1 @@
+//! Shards: routing, appending, reading, following.

@@ -1,0 +1,1 @@
+//! HTTP in, bytes out: one port for every service.

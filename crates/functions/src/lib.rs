@@ -1,0 +1,1 @@
+//! Function code, workers and the Lambda Runtime API.

@@ -1,0 +1,1 @@
+//! Lambda: one file per operation.

@@ -1,0 +1,1 @@
+//! The embedded log: one write-ahead log with group commit.

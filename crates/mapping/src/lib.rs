@@ -1,0 +1,1 @@
+//! Event source mappings: a stream's records to a function, in order, until they succeed.

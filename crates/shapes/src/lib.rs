@@ -1,0 +1,1 @@
+//! What generated API types are made of: decoding, encoding, validation, errors.

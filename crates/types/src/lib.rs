@@ -1,0 +1,17 @@
+//! The vocabulary of Millstream: what a Kinesis or Lambda user would call things, as types that cannot be confused.
+//!
+//! Invariant: this crate knows nothing of HTTP, disks or tasks, and reads no clock.
+
+mod arn;
+mod hash_key;
+mod log_position;
+mod sequence_number;
+mod shard_id;
+mod time;
+
+pub use arn::{Arn, ArnError, Home};
+pub use hash_key::{HashKey, HashRange, ParseHashKeyError};
+pub use log_position::{LogShard, Position};
+pub use sequence_number::{ParseSequenceNumberError, SequenceNumber};
+pub use shard_id::{ParseShardIdError, ShardId};
+pub use time::Timestamp;

@@ -1,0 +1,1 @@
+//! Codecs of the AWS protocols: JSON, REST-JSON, event streams, error bodies.
