@@ -1,1 +1,35 @@
-//! The control plane: a pure state machine.
+//! The control plane: what exists, as a pure state machine.
+//!
+//! [`State`] changes only through a command's [`ControlCommand::apply`], which is deterministic: no clock, no chance, no
+//! I/O; the time comes with the command. The log holds the commands ([`Entry`]), and applying them all again gives the
+//! same state, byte for byte.
+//!
+//! Work that a change needs (making log shards, unpacking code) is derived from the state itself: what is `Creating`
+//! still has to be created. That way a crash between a command and its work leaves nothing to be remembered.
+//!
+//! Invariant: this crate knows no async, no wire format and no log.
+
+mod command;
+mod entry;
+mod function;
+mod layer;
+mod mapping;
+mod refusal;
+mod state;
+mod stream;
+
+pub mod caps;
+
+pub use command::{
+    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, Checkpoint, Command, ControlCommand,
+    CreateFunction, CreateMapping, CreateStream, DeleteFunction, DeleteMapping, DeleteStream,
+    DeregisterConsumer, FinishFunctionUpdate, PublishLayerVersion, RegisterConsumer, RemoveConsumer,
+    RemoveMapping, RemoveStream, SettleMapping, UpdateFunction,
+};
+pub use entry::{Entry, EntryError};
+pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};
+pub use layer::{Layer, LayerVersion};
+pub use mapping::{Mapping, MappingSettings, MappingState, Source, StartingPosition};
+pub use refusal::Refusal;
+pub use state::State;
+pub use stream::{Consumer, ConsumerStatus, Shard, Stream, StreamMode, StreamStatus};

@@ -1,1 +1,23 @@
-//! Shards: routing, appending, reading, following.
+//! Shards: where a record goes, how it is kept, how it is read and followed.
+//!
+//! The engine turns streams (from the control state) and log shards (from the log) into what Kinesis users know:
+//! sequence numbers, retention, a tail to follow, subscriptions of enhanced fan-out.
+//!
+//! Invariant: nothing here knows HTTP or an API's texts, and nothing polls on a timer: followers wake on the durable tail.
+
+mod append;
+mod engine;
+mod lifecycle;
+mod read;
+mod record;
+mod router;
+mod subscribe;
+
+pub mod caps;
+
+pub use append::{NewRecord, Placed};
+pub use engine::{Engine, EngineError};
+pub use read::{Page, PageLimit, Start};
+pub use record::Record;
+pub use router::hash_of;
+pub use subscribe::{Event, SubscribeError, Subscription, SubscriptionEnd};

@@ -8,6 +8,9 @@ use std::thread::{Builder, JoinHandle};
 ///
 /// # Errors
 /// If the operating system refuses another thread.
-pub fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     Builder::new().name(name.to_owned()).spawn(run)
 }

@@ -1,6 +1,6 @@
 use crate::{
-    AppendError, Appended, Batch, Chunk, Log, ReadError, ReadLimit, Refused, RetentionClass, StoredBatch, TailSender,
-    TailWatch, Ticket, ticket,
+    AppendError, Appended, Batch, Chunk, Log, ReadError, ReadLimit, Refused, RetentionClass, StoredBatch,
+    TailSender, TailWatch, Ticket, ticket,
 };
 use async_trait::async_trait;
 use millstream_types::{LogShard, Position, Timestamp};
@@ -53,7 +53,10 @@ impl Shard {
         self.newest = Some(timestamp);
         let stored = StoredBatch { first, batch };
         let end = stored.end();
-        self.batches.push(stored);
+        // A batch without records has no place to be found at.
+        if end > first {
+            self.batches.push(stored);
+        }
         self.tail.advance(end);
         (first, timestamp)
     }
@@ -110,7 +113,7 @@ impl Log for MemoryLog {
         let inner = self.lock();
         let state = inner.shard(shard)?;
         let index = state.batches.partition_point(|stored| stored.batch.timestamp < at);
-        let found = state.batches.get(index).map_or(state.tail.current(), |stored| stored.first);
+        let found = state.batches.get(index).map_or_else(|| state.tail.current(), |stored| stored.first);
         Ok(found.max(state.earliest))
     }
 

@@ -1,0 +1,18 @@
+//! Limits of the control plane: what a client can make it hold.
+
+/// Open and closed shards of one server. AWS's default quota is 20,000 to 500 by region.
+pub const SHARDS: u64 = 20_000;
+
+/// Consumers registered on one stream (AWS: 20).
+pub const CONSUMERS_PER_STREAM: usize = 20;
+
+/// Streams of one server.
+pub const STREAMS: usize = 10_000;
+
+pub const FUNCTIONS: usize = 10_000;
+
+/// Names of layers, and versions kept of one.
+pub const LAYERS: usize = 1_000;
+pub const VERSIONS_PER_LAYER: usize = 10_000;
+
+pub const MAPPINGS: usize = 10_000;

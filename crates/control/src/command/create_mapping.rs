@@ -1,0 +1,48 @@
+use crate::{
+    ControlCommand, Mapping, MappingSettings, MappingState, Refusal, Source, StartingPosition, State, caps,
+};
+use millstream_types::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A new event source mapping, `Creating` until its readers stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateMapping {
+    pub uuid: String,
+    pub arn: String,
+    pub source: Source,
+    pub starting: StartingPosition,
+    pub settings: MappingSettings,
+}
+
+impl ControlCommand for CreateMapping {
+    type Outcome = Arc<Mapping>;
+
+    fn apply(&self, state: &mut State, at: Timestamp) -> Result<Arc<Mapping>, Refusal> {
+        let twin = state.mappings.values().find(|other| {
+            other.source == self.source && other.settings.function_arn == self.settings.function_arn
+        });
+        if let Some(twin) = twin {
+            return Err(Refusal::MappingExists {
+                uuid: twin.uuid.clone(),
+                source_arn: twin.source.arn().to_owned(),
+                function: twin.settings.function.clone(),
+            });
+        }
+        if state.mappings.len() >= caps::MAPPINGS {
+            return Err(Refusal::Limit { what: "event source mappings", limit: caps::MAPPINGS });
+        }
+        let mapping = Arc::new(Mapping {
+            uuid: self.uuid.clone(),
+            arn: self.arn.clone(),
+            source: self.source.clone(),
+            starting: self.starting,
+            settings: self.settings.clone(),
+            state: MappingState::Creating,
+            modified: at,
+        });
+        state.mappings.insert(self.uuid.clone(), mapping.clone());
+        Ok(mapping)
+    }
+}

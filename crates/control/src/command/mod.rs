@@ -1,0 +1,84 @@
+//! The commands, one a file. Each says what it refuses and what it changes.
+
+mod activate_consumer;
+mod activate_mapping;
+mod activate_stream;
+mod change_mapping;
+mod checkpoint;
+mod create_function;
+mod create_mapping;
+mod create_stream;
+mod delete_function;
+mod delete_mapping;
+mod delete_stream;
+mod deregister_consumer;
+mod finish_function_update;
+mod publish_layer_version;
+mod register_consumer;
+mod remove_consumer;
+mod remove_mapping;
+mod remove_stream;
+mod settle_mapping;
+mod update_function;
+
+use crate::{Refusal, State};
+use millstream_types::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Something that changes the state, and what whoever asked for it gets back.
+pub trait ControlCommand: Into<Command> + Clone + Send + 'static {
+    type Outcome: Send + 'static;
+
+    /// Apply at time `at`. Must be a pure function of (state, command, time), and change nothing when it refuses.
+    fn apply(&self, state: &mut State, at: Timestamp) -> Result<Self::Outcome, Refusal>;
+}
+
+/// The enum that the log holds, with its dispatch.
+macro_rules! commands {
+    ($($module:ident :: $name:ident),+ $(,)?) => {
+        $(pub use $module::$name;)+
+
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Command {
+            $($name(Box<$name>),)+
+        }
+
+        $(impl From<$name> for Command {
+            fn from(command: $name) -> Self {
+                Self::$name(Box::new(command))
+            }
+        })+
+
+        impl Command {
+            /// Apply for the change alone, as replay does.
+            pub fn apply(&self, state: &mut State, at: Timestamp) -> Result<(), Refusal> {
+                match self {
+                    $(Self::$name(command) => command.apply(state, at).map(drop),)+
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    activate_consumer::ActivateConsumer,
+    activate_mapping::ActivateMapping,
+    activate_stream::ActivateStream,
+    change_mapping::ChangeMapping,
+    checkpoint::Checkpoint,
+    create_function::CreateFunction,
+    create_mapping::CreateMapping,
+    create_stream::CreateStream,
+    delete_function::DeleteFunction,
+    delete_mapping::DeleteMapping,
+    delete_stream::DeleteStream,
+    deregister_consumer::DeregisterConsumer,
+    finish_function_update::FinishFunctionUpdate,
+    publish_layer_version::PublishLayerVersion,
+    register_consumer::RegisterConsumer,
+    remove_consumer::RemoveConsumer,
+    remove_mapping::RemoveMapping,
+    remove_stream::RemoveStream,
+    settle_mapping::SettleMapping,
+    update_function::UpdateFunction,
+}

@@ -1,0 +1,39 @@
+use crate::{Consumer, ConsumerStatus, ControlCommand, Refusal, State, StreamStatus, caps};
+use millstream_types::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A new consumer for enhanced fan-out. Its ARN ends in its time of creation, in seconds, as AWS's does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterConsumer {
+    pub stream: String,
+    pub name: String,
+    pub tags: BTreeMap<String, String>,
+}
+
+impl ControlCommand for RegisterConsumer {
+    type Outcome = Consumer;
+
+    fn apply(&self, state: &mut State, at: Timestamp) -> Result<Consumer, Refusal> {
+        let stream = state.change_stream(&self.stream)?;
+        if stream.status != StreamStatus::Active {
+            return Err(Refusal::StreamBusy { name: self.stream.clone(), status: stream.status });
+        }
+        if stream.consumers.contains_key(&self.name) {
+            return Err(Refusal::ConsumerExists { stream: self.stream.clone(), consumer: self.name.clone() });
+        }
+        if stream.consumers.len() >= caps::CONSUMERS_PER_STREAM {
+            return Err(Refusal::Limit { what: "consumers of a stream", limit: caps::CONSUMERS_PER_STREAM });
+        }
+        let consumer = Consumer {
+            name: self.name.clone(),
+            arn: format!("{}/consumer/{}:{}", stream.arn, self.name, at.secs()),
+            created: at,
+            status: ConsumerStatus::Creating,
+            tags: self.tags.clone(),
+        };
+        stream.consumers.insert(self.name.clone(), consumer.clone());
+        Ok(consumer)
+    }
+}

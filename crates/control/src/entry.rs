@@ -1,0 +1,35 @@
+use crate::{Command, Refusal, State};
+use millstream_types::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A command as the log holds it: JSON, so that an old log can be read by eye. See `docs/formats/control.md`.
+///
+/// A field or command that this version does not know is an error: skipping it would make a different state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    pub at: Timestamp,
+    #[serde(rename = "do")]
+    pub command: Command,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    #[error("not a command that this version of Millstream knows: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// A command is logged only after it was accepted, so a refusal on replay means that the rules have changed.
+    #[error("a command that was accepted when it was written is now refused: {0}")]
+    Refused(#[from] Refusal),
+}
+
+impl Entry {
+    pub fn encode(&self) -> Result<Vec<u8>, EntryError> {
+        Ok(serde_json::to_vec(self)?)
+    }
+
+    /// Read an entry and apply it.
+    pub fn replay(bytes: &[u8], state: &mut State) -> Result<(), EntryError> {
+        let entry: Self = serde_json::from_slice(bytes)?;
+        Ok(entry.command.apply(state, entry.at)?)
+    }
+}

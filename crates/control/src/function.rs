@@ -1,0 +1,82 @@
+use millstream_types::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A stored zip: where it is and what it measures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    /// Its key in the code store.
+    pub key: String,
+    /// SHA-256 in base64, as `CodeSha256` shows it.
+    pub sha256: String,
+    /// Bytes of the zip.
+    pub size: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerUse {
+    pub arn: String,
+    pub key: String,
+    pub size: u64,
+}
+
+/// What a user sets on a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionSettings {
+    pub description: String,
+    pub role: String,
+    pub runtime: String,
+    pub handler: String,
+    pub timeout_secs: u32,
+    pub memory_mb: u32,
+    pub ephemeral_mb: u32,
+    pub environment: BTreeMap<String, String>,
+    /// In the order given: later layers win in `/opt`.
+    pub layers: Vec<LayerUse>,
+    pub tracing_mode: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FunctionStatus {
+    /// Made, its code not yet unpacked.
+    Pending,
+    Active,
+    Failed {
+        code: String,
+        reason: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UpdateStatus {
+    Successful,
+    /// The next code or settings wait in `Function::next`; invocations still use the old.
+    InProgress,
+    Failed {
+        code: String,
+        reason: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Function {
+    pub name: String,
+    pub arn: String,
+    pub code: Code,
+    pub settings: FunctionSettings,
+    pub architectures: Vec<String>,
+    pub tags: BTreeMap<String, String>,
+    pub revision_id: String,
+    pub modified: Timestamp,
+    pub status: FunctionStatus,
+    pub update: UpdateStatus,
+    /// What the update in progress will put in place.
+    pub next: Option<Box<(Code, FunctionSettings)>>,
+}
+
+impl Function {
+    /// The code and settings that the API shows: those of an update in progress, if there is one.
+    pub fn shown(&self) -> (&Code, &FunctionSettings) {
+        self.next.as_ref().map_or((&self.code, &self.settings), |next| (&next.0, &next.1))
+    }
+}

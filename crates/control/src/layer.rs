@@ -1,0 +1,28 @@
+use crate::Code;
+use millstream_types::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    pub name: String,
+    /// Without a version.
+    pub arn: String,
+    pub versions: BTreeMap<u64, Arc<LayerVersion>>,
+    /// The newest number ever given, so that none is given twice.
+    pub newest: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerVersion {
+    pub version: u64,
+    /// With the version.
+    pub arn: String,
+    pub description: Option<String>,
+    pub license: Option<String>,
+    pub runtimes: Vec<String>,
+    pub architectures: Vec<String>,
+    pub code: Code,
+    pub created: Timestamp,
+}

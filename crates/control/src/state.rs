@@ -1,0 +1,74 @@
+use crate::{Consumer, Function, Layer, LayerVersion, Mapping, Refusal, Stream};
+use imbl::OrdMap;
+use millstream_types::{LogShard, Position};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// All that exists. Cloning is cheap: the maps share what did not change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    pub streams: OrdMap<String, Arc<Stream>>,
+    pub functions: OrdMap<String, Arc<Function>>,
+    pub layers: OrdMap<String, Arc<Layer>>,
+    pub mappings: OrdMap<String, Arc<Mapping>>,
+    /// Per mapping and log shard: the position to go on from.
+    pub checkpoints: OrdMap<String, OrdMap<LogShard, Position>>,
+    /// The last number given to a log shard. 0 is the control plane's own.
+    last_log_shard: u64,
+}
+
+impl State {
+    pub fn stream(&self, name: &str) -> Result<&Arc<Stream>, Refusal> {
+        self.streams.get(name).ok_or_else(|| Refusal::NoSuchStream(name.to_owned()))
+    }
+
+    pub fn function(&self, name: &str) -> Result<&Arc<Function>, Refusal> {
+        self.functions.get(name).ok_or_else(|| Refusal::NoSuchFunction(name.to_owned()))
+    }
+
+    pub fn mapping(&self, uuid: &str) -> Result<&Arc<Mapping>, Refusal> {
+        self.mappings.get(uuid).ok_or_else(|| Refusal::NoSuchMapping(uuid.to_owned()))
+    }
+
+    pub fn layer_version(&self, layer: &str, version: u64) -> Option<&Arc<LayerVersion>> {
+        self.layers.get(layer)?.versions.get(&version)
+    }
+
+    pub fn consumer(&self, stream: &str, consumer: &str) -> Result<&Consumer, Refusal> {
+        self.stream(stream)?.consumers.get(consumer).ok_or_else(|| Refusal::NoSuchConsumer {
+            stream: stream.to_owned(),
+            consumer: consumer.to_owned(),
+        })
+    }
+
+    pub fn checkpoint(&self, mapping: &str, shard: LogShard) -> Option<Position> {
+        self.checkpoints.get(mapping)?.get(&shard).copied()
+    }
+
+    /// Shards of all streams.
+    pub fn shard_count(&self) -> u64 {
+        self.streams.values().map(|stream| stream.shards.len() as u64).sum()
+    }
+
+    pub(crate) fn next_log_shard(&mut self) -> LogShard {
+        self.last_log_shard += 1;
+        LogShard(self.last_log_shard)
+    }
+
+    /// Change a stream in place.
+    pub(crate) fn change_stream(&mut self, name: &str) -> Result<&mut Stream, Refusal> {
+        let stream = self.streams.get_mut(name).ok_or_else(|| Refusal::NoSuchStream(name.to_owned()))?;
+        Ok(Arc::make_mut(stream))
+    }
+
+    pub(crate) fn change_function(&mut self, name: &str) -> Result<&mut Function, Refusal> {
+        let function =
+            self.functions.get_mut(name).ok_or_else(|| Refusal::NoSuchFunction(name.to_owned()))?;
+        Ok(Arc::make_mut(function))
+    }
+
+    pub(crate) fn change_mapping(&mut self, uuid: &str) -> Result<&mut Mapping, Refusal> {
+        let mapping = self.mappings.get_mut(uuid).ok_or_else(|| Refusal::NoSuchMapping(uuid.to_owned()))?;
+        Ok(Arc::make_mut(mapping))
+    }
+}

@@ -1,0 +1,22 @@
+//! Limits of the engine, and the times that AWS documents for its surface.
+
+use std::time::Duration;
+
+/// How long an append waits for room in the log before the client is throttled.
+pub const ADMISSION: Duration = Duration::from_secs(5);
+
+/// A subscription's life (API reference, SubscribeToShard: five minutes).
+pub const SUBSCRIPTION_LIFE: Duration = Duration::from_mins(5);
+
+/// A second subscription within this time of a live one is refused; after it, it takes over.
+pub const SUBSCRIPTION_HOLD: Duration = Duration::from_secs(5);
+
+/// An idle subscription says so at least this often. Clients' read timeouts start at 10 s (AWS SDK for Java 2).
+pub const SUBSCRIPTION_IDLE: Duration = Duration::from_secs(4);
+
+/// Records' bytes in one event of a subscription; one larger record goes alone.
+pub const EVENT_BYTES: usize = 1 << 20;
+pub const EVENT_RECORDS: usize = 10_000;
+
+/// Log shards made or dropped at the same time when a stream comes or goes.
+pub const SHARDS_AT_ONCE: usize = 1_000;

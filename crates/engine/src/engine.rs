@@ -1,0 +1,75 @@
+use crate::subscribe::Registry;
+use millstream_control::Stream;
+use millstream_control_node::ControlHandle;
+use millstream_host::Clock;
+use millstream_log::{AppendError, Log, ReadError, TailWatch};
+use millstream_types::{LogShard, Position, ShardId, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("stream {stream} has no shard {shard}")]
+    NoSuchShard { stream: String, shard: ShardId },
+    /// The stream was deleted under the caller's feet.
+    #[error("stream {0} is gone")]
+    Gone(String),
+    #[error("no open shard of stream {0} takes this key")]
+    NoShardForKey(String),
+    #[error("the record at position {0} is not in a form that this version knows")]
+    UnknownForm(Position),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error(transparent)]
+    Read(ReadError),
+}
+
+/// All shards of the server. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) control: ControlHandle,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) subscriptions: Arc<Registry>,
+}
+
+impl Engine {
+    pub fn new(log: Arc<dyn Log>, control: ControlHandle, clock: Arc<dyn Clock>) -> Self {
+        Self { log, control, clock, subscriptions: Arc::default() }
+    }
+
+    /// Do the work that the control state asks for (log shards of new and deleted streams, consumers), for ever.
+    /// `delay` keeps a stream or consumer in `CREATING` or `DELETING` for a while, as a client may want to see.
+    pub async fn run_lifecycle(self, delay: Duration) {
+        crate::lifecycle::run(self, delay).await;
+    }
+
+    pub fn control(&self) -> &ControlHandle {
+        &self.control
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub fn tail(&self, stream: &Stream, shard: LogShard) -> Result<TailWatch, EngineError> {
+        self.log.tail(shard).map_err(|error| read_error(stream, error))
+    }
+
+    /// Why nothing can be appended any more, if the log has stopped.
+    pub fn stopped(&self) -> Option<String> {
+        self.log.stopped()
+    }
+}
+
+/// A log shard that is not there means that its stream was deleted: the control state names only shards that were made.
+pub(crate) fn read_error(stream: &Stream, error: ReadError) -> EngineError {
+    match error {
+        ReadError::NoSuchShard(_) => EngineError::Gone(stream.name.clone()),
+        other => EngineError::Read(other),
+    }
+}

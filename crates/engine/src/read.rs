@@ -1,0 +1,127 @@
+use crate::engine::read_error;
+use crate::{Engine, EngineError, Record};
+use millstream_control::{Shard, Stream};
+use millstream_log::{Chunk, ReadError, ReadLimit};
+use millstream_types::{Position, SequenceNumber, Timestamp};
+
+/// Where to begin to read a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    TrimHorizon,
+    Latest,
+    AtSequenceNumber(SequenceNumber),
+    AfterSequenceNumber(SequenceNumber),
+    AtTimestamp(Timestamp),
+}
+
+/// How much a page may hold; at least one record if there is one.
+#[derive(Clone, Copy, Debug)]
+pub struct PageLimit {
+    pub records: usize,
+    /// Data and partition keys.
+    pub bytes: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub records: Vec<Record>,
+    /// Where to go on.
+    pub next: Position,
+    /// How far the last record returned is behind now; 0 when nothing more is there to read.
+    pub behind_millis: u64,
+    /// All of a closed shard has been read.
+    pub at_end: bool,
+}
+
+impl Engine {
+    /// The position that `start` means right now.
+    pub async fn position(
+        &self,
+        stream: &Stream,
+        shard: &Shard,
+        start: Start,
+    ) -> Result<Position, EngineError> {
+        let horizon = self.trim_horizon(stream, shard).await?;
+        Ok(match start {
+            Start::TrimHorizon => horizon,
+            Start::Latest => self.tail(stream, shard.log)?.current(),
+            Start::AtSequenceNumber(number) => number.position().max(horizon),
+            Start::AfterSequenceNumber(number) => number.position_after().max(horizon),
+            Start::AtTimestamp(at) => self.seek(stream, shard, at).await?.max(horizon),
+        })
+    }
+
+    /// The first record that retention still keeps.
+    pub async fn trim_horizon(&self, stream: &Stream, shard: &Shard) -> Result<Position, EngineError> {
+        self.seek(stream, shard, self.oldest_kept(stream)).await
+    }
+
+    fn oldest_kept(&self, stream: &Stream) -> Timestamp {
+        self.clock.now().minus_millis(stream.retention_millis())
+    }
+
+    async fn seek(&self, stream: &Stream, shard: &Shard, at: Timestamp) -> Result<Position, EngineError> {
+        self.log.seek_time(shard.log, at).await.map_err(|error| read_error(stream, error))
+    }
+
+    /// Read a page. Records past the retention are passed over. Never waits for data.
+    pub async fn read(
+        &self,
+        stream: &Stream,
+        shard: &Shard,
+        from: Position,
+        limit: PageLimit,
+    ) -> Result<Page, EngineError> {
+        let oldest = self.oldest_kept(stream);
+        let log_limit = ReadLimit { records: limit.records, bytes: limit.bytes };
+        let mut from = from;
+        let chunk = loop {
+            match self.log.read(shard.log, from, log_limit).await {
+                Err(ReadError::Trimmed { earliest }) if earliest > from => from = earliest,
+                Err(error) => return Err(read_error(stream, error)),
+                Ok(chunk) if chunk.batches.first().is_some_and(|first| first.batch.timestamp < oldest) => {
+                    let horizon = self.seek(stream, shard, oldest).await?;
+                    if horizon <= from {
+                        break chunk;
+                    }
+                    from = horizon;
+                }
+                Ok(chunk) => break chunk,
+            }
+        };
+        self.page(shard, from, limit, &chunk)
+    }
+
+    fn page(
+        &self,
+        shard: &Shard,
+        from: Position,
+        limit: PageLimit,
+        chunk: &Chunk,
+    ) -> Result<Page, EngineError> {
+        let end = shard.closed_at.unwrap_or(Position(u64::MAX)).min(chunk.tail);
+        let mut page = Page { next: from, ..Page::default() };
+        let mut bytes = 0;
+        'batches: for stored in &chunk.batches {
+            let arrival = stored.batch.timestamp;
+            let wanted = stored.records().skip_while(|(position, _)| *position < from);
+            for (position, encoded) in wanted.take_while(|(position, _)| *position < end) {
+                let record = Record::decode(shard.id, position, arrival, encoded)
+                    .ok_or(EngineError::UnknownForm(position))?;
+                let full = page.records.len() >= limit.records || bytes + record.size() > limit.bytes;
+                if full && !page.records.is_empty() {
+                    break 'batches;
+                }
+                bytes += record.size();
+                page.next = position.next();
+                page.records.push(record);
+            }
+        }
+        page.at_end = shard.closed_at.is_some_and(|closed| page.next >= closed);
+        if page.next < end {
+            let newest = page.records.last().map(|record| record.arrival).or(chunk.newest);
+            page.behind_millis = newest.map_or(0, |newest| self.clock.now().millis_since(newest));
+        }
+        Ok(page)
+    }
+}
