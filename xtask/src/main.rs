@@ -1,2 +1,53 @@
-//! The commands everyone relies on.
-fn main() {}
+//! The commands everyone relies on: `cargo xtask --help`.
+
+mod bench;
+mod codegen;
+mod os;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, checks and measures Millstream. Start with `cargo xtask test`.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every check and every test, and end with a line that says how many passed.
+    Test(test::TestArgs),
+    /// Check the rules that the compiler cannot: floors, file lengths, manifests, forbidden text.
+    Tidy(tidy::TidyArgs),
+    /// Write the API crates from the service models in models/.
+    Codegen(codegen::CodegenArgs),
+    /// Measure this machine and write the results into BENCHMARKS.md.
+    Bench(bench::BenchArgs),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Test(args) => match test::run(&args) {
+            // The summary is the last line, whatever it says.
+            Ok(test::Verdict::Failed) => return ExitCode::FAILURE,
+            Ok(test::Verdict::Passed) => Ok(()),
+            Err(error) => Err(error),
+        },
+        Command::Tidy(args) => tidy::run(&args),
+        Command::Codegen(args) => codegen::run(&args),
+        Command::Bench(args) => bench::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            os::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

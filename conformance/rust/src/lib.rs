@@ -1,1 +1,1 @@
-//! The Rust SDK against a running server.
+//! The AWS SDK for Rust against a running server: see `tests/`. There is nothing to link here.

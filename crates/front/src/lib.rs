@@ -1,1 +1,20 @@
-//! HTTP in, bytes out: one port for every service.
+//! The front: one port, HTTP/1.1 and HTTP/2, every service. HTTP comes in, bytes go out.
+//!
+//! A request's way is one list in `pipeline.rs`: limits, route, body, service, answer, headers. The services know nothing
+//! of it, and it knows nothing of streams or functions.
+//!
+//! Invariant: an error is logged here, once, with the cause that the client does not see.
+
+mod body;
+mod metrics;
+mod operator;
+mod pipeline;
+mod route;
+mod serve;
+
+pub mod caps;
+
+pub use metrics::{Gauge, Metrics, ReadGauge};
+pub use operator::Health;
+pub use pipeline::Front;
+pub use serve::serve;

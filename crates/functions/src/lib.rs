@@ -1,1 +1,34 @@
-//! Function code, workers and the Lambda Runtime API.
+//! Functions: their code on disk, the worker processes that run them, and the Lambda Runtime API those speak.
+//!
+//! [`CodeStore`] keeps zips by content. [`Functions`] runs a [`FunctionSpec`] for an [`Invocation`] in a worker: a
+//! sandboxed process, kept warm, with one invocation at a time. This crate knows nothing of names, versions, aliases,
+//! HTTP errors or event sources: it is told what to run and says what came of it, in AWS's words where the function's
+//! caller will see them.
+
+mod api;
+pub mod caps;
+mod code;
+mod environment;
+mod files;
+mod launcher;
+mod logs;
+mod memory;
+mod options;
+mod outcome;
+mod output;
+mod pool;
+mod report;
+mod run;
+mod runtimes;
+mod sandbox;
+mod service;
+mod spec;
+mod worker;
+
+pub use code::{BROKEN_ZIP_MESSAGE, BadZip, CodeError, CodeKey, CodeRef, CodeStore, NotACodeKey};
+pub use logs::{LogLine, LogSink, RingSink, TracingSink};
+pub use options::{Credentials, Options};
+pub use runtimes::{FoundRuntime, Runtime, RuntimeMissing, UnknownRuntime};
+pub use sandbox::{Isolation, IsolationUnavailable, SANDBOX_COMMAND, sandbox_main};
+pub use service::{Functions, WorkerCount};
+pub use spec::{FunctionError, FunctionSpec, Invocation, InvokeError, InvokeReply};

@@ -1,1 +1,19 @@
-//! Kinesis Data Streams: one file per operation.
+//! Kinesis Data Streams: one file per operation in [`ops`], each a sentence: find, check, act, wait once, answer.
+//!
+//! What comes before (protocol, decoding, the model's constraints) and after (encoding, headers) an operation is
+//! [`Kinesis::call`] and the front. Domain errors become wire errors in `error.rs` and nowhere else.
+
+#![expect(clippy::needless_update, reason = "the next version of the model may add members to any shape")]
+
+mod error;
+mod iterator;
+mod ops;
+mod service;
+mod shapes;
+mod target;
+mod token;
+
+pub mod caps;
+
+pub use error::Failure;
+pub use service::{Answer, EventFrames, Kinesis};

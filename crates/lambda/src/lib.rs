@@ -1,1 +1,24 @@
-//! Lambda: one file per operation.
+//! The Lambda API: one file per operation in `ops`.
+//!
+//! A request is routed, decoded, checked against the service model's constraints, handed to its operation, and the
+//! answer encoded. What AWS accepts and this version does not do is refused in words, never ignored.
+//!
+//! Invariant: an operation changes things only through a control command, and answers only after it is durable. Work
+//! that follows (unpacking code) is derived from the control state by [`Lambda::run_lifecycle`].
+
+mod configuration;
+mod error;
+mod layers;
+mod lifecycle;
+mod mappings;
+mod names;
+mod ops;
+mod page;
+mod service;
+mod settings;
+mod upload;
+
+pub mod caps;
+
+pub use error::Failure;
+pub use service::{Answer, CODE_PATH, Lambda, Options};

@@ -18,6 +18,9 @@ pub enum Refused {
     NoSpace,
     #[error("{0} does not exist")]
     NoSuchShard(LogShard),
+    /// Waiting does not help: one call is one unit of writing, and this one is above the log's limit.
+    #[error("one append of {bytes} bytes is above the limit of {limit}")]
+    TooLarge { bytes: u64, limit: u64 },
     #[error("the log is closed")]
     Closed,
     #[error("the log has stopped: {0}")]

@@ -9,10 +9,11 @@
 //! - Positions of a shard are dense and start at 0; a batch's records are adjacent; the batches of one call to one
 //!   shard keep their order, and so do calls to one shard from one caller that awaited nothing in between.
 //! - A reader sees durable records only.
+//! - A batch without records is accepted and leaves nothing behind.
 //! - A batch's timestamp is never below an earlier batch's of the same shard: the log raises it if it must.
 
 mod batch;
-#[cfg(feature = "contract")]
+#[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod error;
 mod memory;

@@ -50,14 +50,14 @@ impl Shard {
     fn append(&mut self, mut batch: Batch) -> (Position, Timestamp) {
         batch.timestamp = self.newest.map_or(batch.timestamp, |newest| newest.max(batch.timestamp));
         let (first, timestamp) = (self.tail.current(), batch.timestamp);
-        self.newest = Some(timestamp);
-        let stored = StoredBatch { first, batch };
-        let end = stored.end();
         // A batch without records has no place to be found at.
-        if end > first {
+        if batch.count > 0 {
+            self.newest = Some(timestamp);
+            let stored = StoredBatch { first, batch };
+            let end = stored.end();
             self.batches.push(stored);
+            self.tail.advance(end);
         }
-        self.tail.advance(end);
         (first, timestamp)
     }
 }
@@ -158,5 +158,17 @@ impl Log for MemoryLog {
 
     async fn close(&self) {
         self.lock().closed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MemoryLog;
+    use crate::{Log, contract};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn memory_log_keeps_the_contract() {
+        contract::all(async || Arc::new(MemoryLog::new()) as Arc<dyn Log>).await;
     }
 }

@@ -1,0 +1,159 @@
+use crate::config::LogFormat;
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Amazon Kinesis Data Streams and AWS Lambda, self-hosted, in one binary.
+///
+/// Point any AWS SDK at it: AWS_ENDPOINT_URL=http://127.0.0.1:4566
+#[derive(Debug, Parser)]
+#[command(name = "millstream", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    Serve(ServeArguments),
+    /// Run the founding scenario, live: sign-ups from all over the world, enriched by a function
+    Demo(DemoArguments),
+}
+
+/// Every setting can be given as a flag, as an environment variable, or in the file that --config names. A flag wins
+/// over the environment, the environment over the file.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeArguments {
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:4566]
+    #[arg(long, env = "MILLSTREAM_BIND", value_name = "ADDRESS:PORT")]
+    pub(crate) bind: Option<SocketAddr>,
+
+    /// Directory that holds everything: streams, functions, checkpoints [default: ./millstream-data]
+    #[arg(long, env = "MILLSTREAM_DATA", value_name = "DIR", conflicts_with = "memory")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Keep everything in memory and nothing after the end: for tests and CI
+    #[arg(long, env = "MILLSTREAM_MEMORY")]
+    pub(crate) memory: bool,
+
+    /// TOML file with settings, named as the flags (log-level becomes log_level)
+    #[arg(long, env = "MILLSTREAM_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Write the server's URL to this file once it answers
+    #[arg(long, env = "MILLSTREAM_READY_FILE", value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+
+    /// Region in ARNs [default: us-east-1]
+    #[arg(long, env = "MILLSTREAM_REGION")]
+    pub(crate) region: Option<String>,
+
+    /// Account in ARNs, twelve digits [default: 000000000000]
+    #[arg(long, env = "MILLSTREAM_ACCOUNT", value_name = "ID")]
+    pub(crate) account: Option<String>,
+
+    /// How functions are kept apart: "namespaces", or "process" for trusted code on kernels that refuse those
+    /// [default: namespaces]
+    #[arg(long, env = "MILLSTREAM_FUNCTION_ISOLATION", value_name = "HOW")]
+    pub(crate) function_isolation: Option<String>,
+
+    /// Function workers at the same time; more invocations are throttled [default: 64]
+    #[arg(long, env = "MILLSTREAM_MAX_WORKERS", value_name = "N")]
+    pub(crate) max_workers: Option<usize>,
+
+    /// Listen on an address that other machines can reach. There are no credentials yet: whoever reaches it can do
+    /// anything, running code included
+    #[arg(long, env = "MILLSTREAM_ALLOW_INSECURE_BIND")]
+    pub(crate) allow_insecure_bind: bool,
+
+    /// What to log: error, warn, info, debug, trace, or a filter such as "info,millstream_mapping=debug"
+    /// [default: info]
+    #[arg(long, env = "MILLSTREAM_LOG_LEVEL", value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+
+    /// How to log: text or json [default: text]
+    #[arg(long, env = "MILLSTREAM_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Directory to keep everything in, to go on with another time [default: a temporary one, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Sign-ups a second at the start (0 to 5000); the page can change it
+    #[arg(long, default_value_t = 5.0, value_name = "N")]
+    pub(crate) rate: f64,
+
+    /// End after this time, such as 30s or 5m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) duration: Option<std::time::Duration>,
+
+    /// No page: a progress bar and a table at the end; exit code 1 if a sign-up was lost
+    #[arg(long)]
+    pub(crate) headless: bool,
+
+    /// Address of the page; port 0 takes a free one [default: 127.0.0.1:8080, or a free port if that is taken]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) page: Option<SocketAddr>,
+
+    /// Address of the server; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
+    pub(crate) bind: SocketAddr,
+
+    /// Shards of each stream
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) shards: u32,
+
+    /// Generate the same sign-ups again
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+
+    /// How functions are kept apart, as for `serve`
+    #[arg(long, env = "MILLSTREAM_FUNCTION_ISOLATION", value_name = "HOW")]
+    pub(crate) function_isolation: Option<String>,
+
+    /// What the server logs
+    #[arg(long, env = "MILLSTREAM_LOG_LEVEL", default_value = "warn", value_name = "LEVEL")]
+    pub(crate) log_level: String,
+}
+
+/// `30s`, `5m`, `1h`, or a number of seconds.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        other => return Err(format!("{other:?} is not a unit of time: use s, m or h")),
+    };
+    let number: u64 = digits.parse().map_err(|_bad| format!("{text:?} is not a time such as 30s or 5m"))?;
+    number
+        .checked_mul(unit)
+        .filter(|seconds| *seconds > 0)
+        .map(std::time::Duration::from_secs)
+        .ok_or_else(|| format!("{text:?} is out of range"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_read_as_people_write_them() {
+        for (text, seconds) in [("30s", 30), ("5m", 300), ("1h", 3_600), ("7", 7)] {
+            assert_eq!(duration(text).unwrap().as_secs(), seconds);
+        }
+        for bad in ["", "s", "0s", "5 minutes", "5d", "-1s", "99999999999999999999s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

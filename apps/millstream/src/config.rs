@@ -1,0 +1,173 @@
+use crate::cli::ServeArguments;
+use anyhow::{Context, Result, bail, ensure};
+use millstream_functions::Isolation;
+use millstream_types::Home;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// The file that `--config` names. A key it does not know keeps the server from starting: a misspelt setting that is
+/// passed over is a setting that is not made.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    bind: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    memory: Option<bool>,
+    ready_file: Option<PathBuf>,
+    region: Option<String>,
+    account: Option<String>,
+    function_isolation: Option<String>,
+    max_workers: Option<usize>,
+    allow_insecure_bind: Option<bool>,
+    log_level: Option<String>,
+    log_format: Option<LogFormat>,
+}
+
+/// Where everything is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Storage {
+    Memory,
+    Directory(PathBuf),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) bind: SocketAddr,
+    pub(crate) storage: Storage,
+    pub(crate) ready_file: Option<PathBuf>,
+    pub(crate) home: Home,
+    pub(crate) isolation: Isolation,
+    pub(crate) max_workers: usize,
+    pub(crate) log_level: String,
+    pub(crate) log_format: LogFormat,
+}
+
+const DEFAULT_BIND: &str = "127.0.0.1:4566";
+const DEFAULT_DATA: &str = "millstream-data";
+const DEFAULT_WORKERS: usize = 64;
+const MOST_WORKERS: usize = 10_000;
+
+impl Config {
+    /// Put flags and environment (`arguments`) over the file over the defaults, and check the result.
+    pub(crate) fn load(arguments: ServeArguments) -> Result<Self> {
+        let file = match &arguments.config {
+            Some(path) => read(path)?,
+            None => File::default(),
+        };
+        let default_bind = DEFAULT_BIND.parse().context("the default address")?;
+        let bind = arguments.bind.or(file.bind).unwrap_or(default_bind);
+        let exposed = arguments.allow_insecure_bind || file.allow_insecure_bind.unwrap_or(false);
+        ensure!(
+            bind.ip().is_loopback() || exposed,
+            "{bind} can be reached from other machines, and whoever reaches it could run code here: there are no \
+             credentials to ask for yet. Bind to 127.0.0.1, or give --allow-insecure-bind where only trusted machines \
+             can reach it"
+        );
+        let max_workers = arguments.max_workers.or(file.max_workers).unwrap_or(DEFAULT_WORKERS);
+        ensure!((1..=MOST_WORKERS).contains(&max_workers), "max-workers must be from 1 to {MOST_WORKERS}");
+        let isolation = arguments.function_isolation.or(file.function_isolation);
+        Ok(Self {
+            bind,
+            storage: storage(arguments.data, arguments.memory, file.data, file.memory)?,
+            ready_file: arguments.ready_file.or(file.ready_file),
+            home: home(arguments.region.or(file.region), arguments.account.or(file.account))?,
+            isolation: parse_isolation(isolation.as_deref())?,
+            max_workers,
+            log_level: arguments.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
+            log_format: arguments.log_format.or(file.log_format).unwrap_or_default(),
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<File> {
+    let text = millstream_host::fs::read_to_string(path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is not a configuration", path.display()))
+}
+
+/// What the flags say decides alone; only without them does the file.
+fn storage(
+    flag_data: Option<PathBuf>,
+    flag_memory: bool,
+    file_data: Option<PathBuf>,
+    file_memory: Option<bool>,
+) -> Result<Storage> {
+    let (data, memory) = if flag_data.is_some() || flag_memory {
+        (flag_data, flag_memory)
+    } else {
+        (file_data, file_memory == Some(true))
+    };
+    match (data, memory) {
+        (Some(data), true) => bail!("data ({}) and memory exclude each other", data.display()),
+        (None, true) => Ok(Storage::Memory),
+        (data, false) => Ok(Storage::Directory(data.unwrap_or_else(|| DEFAULT_DATA.into()))),
+    }
+}
+
+fn home(region: Option<String>, account: Option<String>) -> Result<Home> {
+    let default = Home::default();
+    let (region, account) = (region.unwrap_or(default.region), account.unwrap_or(default.account));
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    ensure!(!region.is_empty() && region.chars().all(plain), "{region:?} is not a region such as us-east-1");
+    ensure!(
+        account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()),
+        "{account:?} is not an account id: twelve digits"
+    );
+    Ok(Home { partition: default.partition, region, account })
+}
+
+pub(crate) fn parse_isolation(text: Option<&str>) -> Result<Isolation> {
+    match text {
+        None | Some("namespaces") => Ok(Isolation::Namespaces),
+        Some("process") => Ok(Isolation::Process),
+        Some(other) => bail!("{other:?} is no function isolation: use \"namespaces\" or \"process\""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(text: &str, arguments: ServeArguments) -> Result<Config> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("millstream.toml");
+        millstream_host::fs::write(&path, text.as_bytes()).unwrap();
+        Config::load(ServeArguments { config: Some(path), ..arguments })
+    }
+
+    fn error(result: Result<Config>) -> String {
+        format!("{:#}", result.unwrap_err())
+    }
+
+    #[test]
+    fn flags_win_over_the_file_over_defaults() {
+        let flags = ServeArguments { region: Some("eu-central-1".into()), ..ServeArguments::default() };
+        let config = with_file("region = \"us-west-2\"\nmax_workers = 3\nmemory = true", flags).unwrap();
+        assert_eq!((config.home.region.as_str(), config.max_workers), ("eu-central-1", 3));
+        assert_eq!((config.storage, config.bind.to_string().as_str()), (Storage::Memory, DEFAULT_BIND));
+        let flags = ServeArguments { data: Some("d".into()), ..ServeArguments::default() };
+        assert_eq!(with_file("memory = true", flags).unwrap().storage, Storage::Directory("d".into()));
+    }
+
+    #[test]
+    fn what_is_wrong_keeps_the_server_from_starting() {
+        let none = ServeArguments::default;
+        assert!(error(with_file("bnid = \"127.0.0.1:1\"", none())).contains("unknown field `bnid`"));
+        assert!(error(with_file("memory = true\ndata = \"x\"", none())).contains("exclude each other"));
+        assert!(error(with_file("account = \"12\"", none())).contains("twelve digits"));
+        assert!(error(with_file("function_isolation = \"docker\"", none())).contains("namespaces"));
+        assert!(error(with_file("bind = \"0.0.0.0:4566\"", none())).contains("--allow-insecure-bind"));
+        assert!(with_file("bind = \"0.0.0.0:4566\"\nallow_insecure_bind = true", none()).is_ok());
+        let missing = ServeArguments { config: Some("/nowhere/x.toml".into()), ..none() };
+        assert!(error(Config::load(missing)).contains("cannot read /nowhere/x.toml"));
+    }
+}

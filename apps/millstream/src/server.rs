@@ -1,0 +1,187 @@
+//! The server, put together: from the log up to the port.
+
+use crate::config::{Config, Storage};
+use crate::gauges;
+use crate::health::ServerHealth;
+use anyhow::{Context, Result};
+use millstream_engine::Engine;
+use millstream_front::{Front, Gauge, Metrics, serve};
+use millstream_functions::{CodeStore, Functions, Isolation, Runtime};
+use millstream_host::{Clock, SystemClock};
+use millstream_kinesis::Kinesis;
+use millstream_lambda::Lambda;
+use millstream_log::{Log, MemoryLog};
+use millstream_log_embedded::EmbeddedLog;
+use millstream_mapping::Mappings;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    endpoint: String,
+    log: Arc<dyn Log>,
+    functions: Functions,
+    mappings: Mappings,
+    shutdown: CancellationToken,
+    front: JoinHandle<()>,
+    lifecycles: Vec<JoinHandle<()>>,
+}
+
+/// How long stopping may take in all; what is durable is durable whatever happens then.
+const STOP: Duration = Duration::from_secs(10);
+
+impl Server {
+    pub(crate) async fn start(config: &Config) -> Result<Self> {
+        // The port first: a second server on it must not touch the data.
+        let listener = TcpListener::bind(config.bind).await.with_context(|| {
+            format!("cannot listen on {} (is another Millstream running there?)", config.bind)
+        })?;
+        let endpoint = endpoint(listener.local_addr().context("the address listened on")?);
+        let clock = SystemClock::shared();
+        let (log, code, mut gauge_list) = open(&config.storage).await?;
+        let control = millstream_control_node::open(log.clone(), clock.clone()).await?;
+        let engine = Engine::new(log.clone(), control.clone(), clock.clone());
+        let functions = start_functions(config, code, &endpoint, clock.clone()).await?;
+        let mappings = Mappings::start(millstream_mapping::Options {
+            engine: engine.clone(),
+            functions: functions.clone(),
+            region: config.home.region.clone(),
+        });
+        let lambda = Lambda::start(millstream_lambda::Options {
+            control,
+            engine: engine.clone(),
+            functions: functions.clone(),
+            mappings: mappings.clone(),
+            home: config.home.clone(),
+            endpoint: endpoint.clone(),
+        })
+        .await;
+        let lifecycles = vec![
+            tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO)),
+            tokio::spawn(lambda.clone().run_lifecycle()),
+        ];
+        gauge_list.extend(gauges::functions(&functions));
+        gauge_list.extend(gauges::mappings(&mappings));
+        let health = Arc::new(ServerHealth {
+            engine: engine.clone(),
+            functions: functions.clone(),
+            storage: config.storage.clone(),
+        });
+        let kinesis = Kinesis::new(engine, config.home.clone());
+        let front = Arc::new(Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock));
+        let shutdown = CancellationToken::new();
+        let front = tokio::spawn(serve(listener, front, shutdown.clone()));
+        Ok(Self { endpoint, log, functions, mappings, shutdown, front, lifecycles })
+    }
+
+    /// The URL that clients use.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The runtimes that functions can have here.
+    pub(crate) async fn runtimes(&self) -> Vec<Runtime> {
+        self.functions.available_runtimes().await.into_iter().map(|found| found.runtime).collect()
+    }
+
+    /// Stop taking requests, finish what is under way, stop functions, close the log: in this order, so that nothing
+    /// loses what it stands on.
+    pub(crate) async fn stop(self) {
+        let steps = async {
+            self.shutdown.cancel();
+            if let Err(error) = self.front.await {
+                tracing::warn!(%error, "the front ended badly");
+            }
+            self.mappings.shutdown().await;
+            self.functions.shutdown().await;
+            for lifecycle in self.lifecycles {
+                lifecycle.abort();
+            }
+            self.log.close().await;
+        };
+        if tokio::time::timeout(STOP, steps).await.is_err() {
+            tracing::warn!("stopping took too long; ending now. Everything acknowledged is durable");
+        }
+    }
+}
+
+/// The URL of an address: of this machine's own loopback where it listens everywhere.
+fn endpoint(address: SocketAddr) -> String {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        match address {
+            SocketAddr::V4(_) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            SocketAddr::V6(_) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        }
+    }
+    format!("http://{address}")
+}
+
+type Opened = (Arc<dyn Log>, CodeStore, Vec<Gauge>);
+
+async fn open(storage: &Storage) -> Result<Opened> {
+    match storage {
+        Storage::Memory => {
+            let code =
+                CodeStore::temporary().context("cannot make a temporary directory for function code")?;
+            Ok((Arc::new(MemoryLog::new()), code, Vec::new()))
+        }
+        Storage::Directory(directory) => {
+            let directory = directory.clone();
+            tokio::task::spawn_blocking(move || open_directory(&directory)).await?
+        }
+    }
+}
+
+fn open_directory(directory: &Path) -> Result<Opened> {
+    let options = millstream_log_embedded::Options::in_directory(directory);
+    let opened = options.and_then(|options| EmbeddedLog::open(&options));
+    let (log, report) =
+        opened.with_context(|| format!("cannot open the data directory {}", directory.display()))?;
+    let millstream_log_embedded::RecoveryReport { groups, batches, shards, torn_bytes, .. } = report;
+    tracing::info!(directory = %directory.display(), groups, batches, shards, torn_bytes, "the log is open");
+    if torn_bytes > 0 {
+        tracing::warn!(
+            torn_bytes,
+            "a write was under way when the server stopped; it was never acknowledged and is gone"
+        );
+    }
+    let code =
+        CodeStore::open(&directory.join("functions")).context("cannot open the store of function code")?;
+    let log = Arc::new(log);
+    let gauges = gauges::log(&log);
+    Ok((log, code, gauges))
+}
+
+async fn start_functions(
+    config: &Config,
+    code: CodeStore,
+    endpoint: &str,
+    clock: Arc<dyn Clock>,
+) -> Result<Functions> {
+    let options = millstream_functions::Options {
+        isolation: config.isolation,
+        max_workers: config.max_workers,
+        endpoint_url: Some(endpoint.to_owned()),
+        region: config.home.region.clone(),
+        clock,
+        ..millstream_functions::Options::default()
+    };
+    let functions = Functions::start(code, options).await.context("cannot prepare to run functions")?;
+    match (functions.isolation(), config.isolation) {
+        (Err(unavailable), _) => tracing::warn!("functions cannot run: {unavailable}"),
+        (Ok(_), Isolation::Process) => {
+            tracing::warn!(
+                "functions run without isolation, as asked: run only code that you trust with this machine"
+            );
+        }
+        (Ok(_), Isolation::Namespaces) => {}
+    }
+    Ok(functions)
+}

@@ -1,0 +1,1 @@
+"""What the conformance suites share: a running server, clients for it, functions to deploy."""

@@ -1,0 +1,31 @@
+//! Limits of the front: what one client, or all of them, can make the server hold.
+
+use std::time::Duration;
+
+/// Open connections; further ones wait to be accepted.
+pub const CONNECTIONS: usize = 10_000;
+
+/// Streams of one HTTP/2 connection. The KCL opens one per shard.
+pub const HTTP2_STREAMS: u32 = 10_000;
+
+/// HTTP/2 flow control: what a client may send ahead on a stream and on a connection, in bytes.
+pub const HTTP2_STREAM_WINDOW: u32 = 1 << 20;
+pub const HTTP2_CONNECTION_WINDOW: u32 = 8 << 20;
+
+/// A Kinesis request: 10 MiB of data in base64, with room for keys and JSON.
+pub const KINESIS_BODY: usize = 20 << 20;
+
+/// A Lambda request: what AWS takes for CreateFunction (50 MB of zip in base64).
+pub const LAMBDA_BODY: usize = 70_167_211;
+
+/// Request bodies being held at one time, all clients together, in KiB.
+pub const BODIES_KIB: u32 = 1 << 20;
+
+/// A request's body must be here after this time.
+pub const BODY_TIME: Duration = Duration::from_mins(2);
+
+/// A connection may be silent this long between requests. Java clients pool theirs for 60 s.
+pub const IDLE: Duration = Duration::from_secs(75);
+
+/// At shutdown, requests under way get this long to finish.
+pub const DRAIN: Duration = Duration::from_secs(5);

@@ -1,0 +1,269 @@
+//! A request's way through the server, in order: route, body, service, answer.
+
+use crate::body::{self, Answer, BodyError, frames, whole};
+use crate::caps;
+use crate::metrics::Metrics;
+use crate::operator::{self, Health};
+use crate::route::{Route, route};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use millstream_api_kinesis::{Error as KinesisError, ErrorCode, Operation};
+use millstream_api_lambda::{
+    Error as LambdaError, ErrorCode as LambdaErrorCode, Operation as LambdaOperation,
+};
+use millstream_host::{Clock, entropy};
+use millstream_kinesis::{Failure, Kinesis};
+use millstream_lambda::Lambda;
+use millstream_shapes::{Codec, ErrorName, RestResponse};
+use millstream_wire::{error_body, event_stream, json::Json11};
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// All that answers requests.
+#[derive(Debug)]
+pub struct Front {
+    kinesis: Kinesis,
+    lambda: Lambda,
+    health: Arc<dyn Health>,
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
+    /// Memory that request bodies may take, in KiB.
+    bodies: Semaphore,
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const EXTENDED_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
+const CBOR: &str = "application/x-amz-cbor-1.1";
+
+impl Front {
+    pub fn new(
+        kinesis: Kinesis,
+        lambda: Lambda,
+        health: Arc<dyn Health>,
+        metrics: Metrics,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let bodies = Semaphore::new(usize::try_from(caps::BODIES_KIB).unwrap_or(Semaphore::MAX_PERMITS));
+        Self { kinesis, lambda, health, metrics, clock, bodies }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+}
+
+/// Answer one request. Never fails: what goes wrong is an answer too.
+pub(crate) async fn answer(
+    front: Arc<Front>,
+    request: Request<Incoming>,
+    shutdown: CancellationToken,
+) -> Result<Answer, Infallible> {
+    let request_id = entropy::uuid();
+    let (parts, body) = request.into_parts();
+    let mut answer = match route(&parts) {
+        Route::Health => operator::health(&*front.health),
+        Route::Metrics => {
+            let text = front.metrics.render();
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            operator::answer(StatusCode::OK, kind, text.into())
+        }
+        Route::Code(key) => code(&front, &key).await,
+        Route::Kinesis(operation) => kinesis(&front, &parts, &operation, body, &request_id, shutdown).await,
+        Route::Lambda => lambda(&front, &parts, body, &request_id).await,
+        Route::Browser => refuse(
+            StatusCode::FORBIDDEN,
+            ErrorCode::AccessDeniedException,
+            "Requests from web pages (with an Origin header) are refused: this endpoint trusts whoever can reach it.",
+        ),
+        Route::Unknown => refuse(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::UnknownOperationException,
+            "This endpoint serves Kinesis (X-Amz-Target: Kinesis_20131202.…) and Lambda (/2015-03-31/…).",
+        ),
+    };
+    let id = HeaderValue::from_str(&request_id).unwrap_or(HeaderValue::from_static(""));
+    answer.headers_mut().entry(REQUEST_ID).or_insert(id.clone());
+    answer.headers_mut().insert(EXTENDED_REQUEST_ID, id);
+    Ok(answer)
+}
+
+async fn kinesis(
+    front: &Front,
+    parts: &Parts,
+    operation: &str,
+    body: Incoming,
+    request_id: &str,
+    shutdown: CancellationToken,
+) -> Answer {
+    let started = front.clock.monotonic();
+    let name = Operation::from_name(operation).map_or("unknown", Operation::name);
+    let result = match check_media_type(parts) {
+        Err(failure) => Err(failure),
+        Ok(()) => match body::read(body, caps::KINESIS_BODY, &front.bodies).await {
+            Err(error) => Err(kinesis_body_failure(&error)),
+            Ok(body) => front.kinesis.call(&Json11, operation, &body.bytes).await,
+        },
+    };
+    let took = front.clock.monotonic().saturating_sub(started);
+    match result {
+        Ok(answer) => {
+            front.metrics.answered("kinesis", name, "OK", took);
+            let (kind, body) = match answer {
+                millstream_kinesis::Answer::Body(bytes) => (Json11::CONTENT_TYPE, whole(bytes)),
+                millstream_kinesis::Answer::Events(events) => {
+                    let until_shutdown = events.take_until(shutdown.cancelled_owned());
+                    (event_stream::CONTENT_TYPE, frames(until_shutdown.boxed()))
+                }
+            };
+            with_content_type(Response::new(body), kind)
+        }
+        Err(failure) => {
+            front.metrics.answered("kinesis", name, failure.error.code.name(), took);
+            let (code, message) = (failure.error.code.name(), &failure.error.message);
+            log_failure(
+                request_id,
+                &Failed { service: "kinesis", operation: name, code, message },
+                failure.internal.as_deref(),
+            );
+            kinesis_error(&failure.error)
+        }
+    }
+}
+
+async fn lambda(front: &Front, parts: &Parts, body: Incoming, request_id: &str) -> Answer {
+    let started = front.clock.monotonic();
+    let body = match body::read(body, caps::LAMBDA_BODY, &front.bodies).await {
+        Ok(body) => body,
+        Err(error) => {
+            let code = match error {
+                BodyError::TooLarge { .. } => LambdaErrorCode::RequestTooLargeException,
+                BodyError::Slow | BodyError::Broken(_) => LambdaErrorCode::InvalidRequestContentException,
+            };
+            let error = LambdaError::new(code, format!("The request could not be read: {error}."));
+            return rest(error_body::rest(&error));
+        }
+    };
+    let headers = parts
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect();
+    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    let answer =
+        front.lambda.call(request_id, parts.method.as_str(), path, query, headers, body.bytes.clone()).await;
+    let took = front.clock.monotonic().saturating_sub(started);
+    let name = answer.operation.map_or("unknown", LambdaOperation::name);
+    match &answer.failure {
+        None => front.metrics.answered("lambda", name, "OK", took),
+        Some(failure) => {
+            let (code, message) = (failure.error.code.name(), &failure.error.message);
+            front.metrics.answered("lambda", name, code, took);
+            log_failure(
+                request_id,
+                &Failed { service: "lambda", operation: name, code, message },
+                failure.internal.as_deref(),
+            );
+        }
+    }
+    rest(answer.response)
+}
+
+fn rest(response: RestResponse) -> Answer {
+    let mut answer = Response::new(whole(response.body));
+    *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in response.headers {
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
+            (Ok(name), Ok(value)) => {
+                answer.headers_mut().append(name, value);
+            }
+            (Err(_), _) | (_, Err(_)) => tracing::error!(name, "a header could not be written"),
+        }
+    }
+    match response.content_type {
+        Some(kind) => with_content_type(answer, kind),
+        None => answer,
+    }
+}
+
+/// A zip, for the links in GetFunction and GetLayerVersion.
+async fn code(front: &Front, key: &str) -> Answer {
+    match front.lambda.code(key).await {
+        Ok(Some(zip)) => operator::answer(StatusCode::OK, "application/zip", zip),
+        Ok(None) => {
+            operator::answer(StatusCode::NOT_FOUND, "text/plain", Bytes::from_static(b"no such code\n"))
+        }
+        Err(failure) => {
+            let cause = failure.internal.unwrap_or_default();
+            tracing::error!(cause, "code could not be read");
+            operator::answer(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "text/plain",
+                "the code could not be read\n".into(),
+            )
+        }
+    }
+}
+
+fn check_media_type(parts: &Parts) -> Result<(), Failure> {
+    let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with(CBOR) {
+        return Ok(());
+    }
+    let error = KinesisError::new(
+        ErrorCode::SerializationException,
+        "CBOR is not supported by this version of Millstream. Have the client send JSON: for the AWS SDK for Java, \
+         -Daws.cborEnabled=false or CBOR_ENABLED=false (version 1: AWS_CBOR_DISABLE=1).",
+    );
+    Err(Failure { error, internal: None })
+}
+
+fn kinesis_body_failure(error: &BodyError) -> Failure {
+    let code = match error {
+        BodyError::TooLarge { .. } => ErrorCode::ValidationException,
+        BodyError::Slow | BodyError::Broken(_) => ErrorCode::SerializationException,
+    };
+    Failure {
+        error: KinesisError::new(code, format!("The request could not be read: {error}.")),
+        internal: None,
+    }
+}
+
+fn kinesis_error(error: &KinesisError) -> Answer {
+    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = with_content_type(Response::new(whole(error_body::json11(error))), Json11::CONTENT_TYPE);
+    *answer.status_mut() = status;
+    answer
+}
+
+fn refuse(status: StatusCode, code: ErrorCode, message: &str) -> Answer {
+    let mut answer = kinesis_error(&KinesisError::new(code, message));
+    *answer.status_mut() = status;
+    answer
+}
+
+fn with_content_type(mut answer: Answer, kind: &'static str) -> Answer {
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer
+}
+
+struct Failed<'a> {
+    service: &'static str,
+    operation: &'static str,
+    code: &'static str,
+    message: &'a str,
+}
+
+/// One line per failed request: the client's fault at debug level, ours as an error with its cause.
+fn log_failure(request_id: &str, failed: &Failed<'_>, internal: Option<&str>) {
+    let Failed { service, operation, code, message } = failed;
+    match internal {
+        Some(cause) => tracing::error!(service, operation, request_id, code, cause, "request failed"),
+        None => tracing::debug!(service, operation, request_id, code, message, "request refused"),
+    }
+}

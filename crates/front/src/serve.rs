@@ -1,0 +1,75 @@
+use crate::pipeline::Front;
+use crate::{caps, pipeline};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use std::io;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Serve until `shutdown`, then let requests under way finish. Subscriptions are ended, not waited for.
+pub async fn serve(listener: TcpListener, front: Arc<Front>, shutdown: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(caps::CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let builder = builder();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let (stream, slot) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, mostly: wait for connections to close instead of spinning.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let service = {
+            let (front, shutdown) = (front.clone(), shutdown.clone());
+            service_fn(move |request| pipeline::answer(front.clone(), request, shutdown.clone()))
+        };
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let connection = graceful.watch(connection.into_owned());
+        let front = front.clone();
+        tokio::spawn(async move {
+            front.metrics().connection_opened();
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended badly");
+            }
+            front.metrics().connection_closed();
+            drop(slot);
+        });
+    }
+    if tokio::time::timeout(caps::DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time and were cut off");
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(caps::IDLE).keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(caps::HTTP2_STREAMS)
+        .initial_stream_window_size(caps::HTTP2_STREAM_WINDOW)
+        .initial_connection_window_size(caps::HTTP2_CONNECTION_WINDOW)
+        .keep_alive_interval(caps::IDLE)
+        .keep_alive_timeout(caps::IDLE);
+    builder
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let slot = slots.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, slot))
+}

@@ -1,0 +1,51 @@
+//! Every limit of this crate that a client or a function can run into.
+
+use std::time::Duration;
+
+/// Largest zip that may be uploaded, in bytes (AWS: 50 MB, taken as MiB).
+pub const MAX_ZIP_BYTES: usize = 50 * 1024 * 1024;
+/// Largest content of one zip when unzipped, in bytes (AWS: 250 MB, taken as MiB).
+pub const MAX_UNZIPPED_BYTES: u64 = 250 * 1024 * 1024;
+/// Most files and directories in one zip.
+pub const MAX_ZIP_ENTRIES: usize = 100_000;
+
+/// Largest payload of an invocation and largest response, in bytes (AWS: 6 MiB + 100, recorded error text).
+pub const MAX_PAYLOAD_BYTES: usize = 6_291_556;
+/// Largest error body or header a runtime may post that is not a response, in bytes.
+pub const MAX_ERROR_BYTES: usize = MAX_PAYLOAD_BYTES;
+/// Connections that one worker may hold to its Runtime API at once.
+pub const MAX_WORKER_CONNECTIONS: usize = 32;
+
+/// What `LogType: Tail` returns, in bytes.
+pub const LOG_TAIL_BYTES: usize = 4 * 1024;
+/// A longer line of a function's output is handed on in pieces of this size, in bytes.
+pub const MAX_LOG_LINE_BYTES: usize = 64 * 1024;
+/// What one invocation may hand to the log sink, in bytes; the rest is counted and dropped.
+pub const MAX_LOG_BYTES_PER_INVOCATION: usize = 1024 * 1024;
+/// What is still read of a function's output once its response is there, in bytes.
+pub const MAX_LOG_DRAIN_BYTES: usize = 1024 * 1024;
+/// Functions of which a `RingSink` keeps lines.
+pub const MAX_RING_FUNCTIONS: usize = 1_000;
+
+/// Worker processes at once, unless the options say otherwise.
+pub const DEFAULT_MAX_WORKERS: usize = 64;
+/// An idle worker is ended after this long.
+pub const DEFAULT_IDLE_EXPIRY: Duration = Duration::from_mins(10);
+
+/// A runtime must ask for its first invocation within this time (AWS: 10 s).
+pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the memory of a busy worker is looked at.
+pub const MEMORY_SAMPLE: Duration = Duration::from_millis(50);
+/// A worker that was told to end is waited for this long before its parent is killed outright.
+pub const KILL_GRACE: Duration = Duration::from_secs(5);
+/// Asking an interpreter on the host for its version may take this long.
+pub const INTERPRETER_ANSWER: Duration = Duration::from_secs(10);
+/// Starting the sandbox once to see whether the kernel allows it may take this long.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Processes and threads in one worker (AWS: 1,024).
+pub const MAX_PROCESSES: u64 = 1_024;
+/// File descriptors of one process of a function (AWS: 1,024).
+pub const MAX_OPEN_FILES: u64 = 1_024;
+/// One line of the control socket between the server and a sandbox, in bytes.
+pub const MAX_CONTROL_LINE: u64 = 1024 * 1024;

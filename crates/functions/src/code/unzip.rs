@@ -1,0 +1,171 @@
+//! Unzipping what a stranger uploaded.
+
+use super::{BadZip, CodeError};
+use crate::caps;
+use crate::files;
+use bytes::Bytes;
+use millstream_host::fs;
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Read};
+use std::path::{Component, Path, PathBuf};
+use zip::ZipArchive;
+use zip::read::ZipFile;
+use zip::result::ZipError;
+
+/// A link target longer than this is refused (Linux: PATH_MAX).
+const MAX_LINK: u64 = 4_096;
+
+/// Unzip into the empty directory `into` and return the number of bytes written.
+///
+/// Files keep their execute bits and are readable by all; directories are 755. Symbolic links are made last, so that no
+/// file is ever written through one, and only if their target stays inside.
+pub(super) fn unzip(zip: Bytes, into: &Path) -> Result<u64, CodeError> {
+    let mut archive = ZipArchive::new(Cursor::new(zip)).map_err(|error| unreadable(&error))?;
+    let (count, limit) = (archive.len(), caps::MAX_ZIP_ENTRIES);
+    if count > limit {
+        return Err(BadZip::TooManyEntries { count, limit }.into());
+    }
+    let mut unzipping = Unzipping { into, total: 0, links: BTreeMap::new() };
+    for index in 0..count {
+        unzipping.entry(archive.by_index(index).map_err(|error| unreadable(&error))?)?;
+    }
+    for (path, target) in &unzipping.links {
+        make_dirs(into, parent(path))
+            .and_then(|()| std::os::unix::fs::symlink(target, into.join(path)))
+            .map_err(|error| conflict(&error, path))?;
+    }
+    Ok(unzipping.total)
+}
+
+struct Unzipping<'a> {
+    into: &'a Path,
+    /// Bytes written.
+    total: u64,
+    links: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Unzipping<'_> {
+    fn entry(&mut self, mut entry: ZipFile<'_, Cursor<Bytes>>) -> Result<(), CodeError> {
+        let name = entry.name().map_err(|error| unreadable(&error))?.into_owned();
+        let Some(path) = inside(&name) else { return Err(unsafe_path(&name)) };
+        if entry.is_dir() {
+            return make_dirs(self.into, &path).map_err(|error| conflict(&error, &path));
+        }
+        if path.as_os_str().is_empty() {
+            return Err(unsafe_path(&name));
+        }
+        let parent = parent(&path);
+        if entry.is_symlink() {
+            let mut text = String::new();
+            (&mut entry).take(MAX_LINK).read_to_string(&mut text).map_err(|error| broken(&error))?;
+            if !stays_inside(parent, Path::new(&text)) {
+                return Err(unsafe_path(&name));
+            }
+            self.links.insert(path, PathBuf::from(text));
+            return Ok(());
+        }
+        make_dirs(self.into, parent).map_err(|error| conflict(&error, parent))?;
+        let mode = 0o444 | (entry.unix_mode().unwrap_or(0o644) & 0o755);
+        let mut content = (&mut entry).take(caps::MAX_UNZIPPED_BYTES + 1 - self.total);
+        let target = self.into.join(&path);
+        self.total += match files::create_from(&target, mode, &mut content) {
+            Ok(size) => size,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(unsafe_path(&name)),
+            // An error while copying is the disk's if the system gave it a number, and the zip's otherwise.
+            Err(error) if error.raw_os_error().is_none() => return Err(broken(&error)),
+            Err(source) => return Err(CodeError::Io { what: "write", path: target, source }),
+        };
+        if self.total > caps::MAX_UNZIPPED_BYTES {
+            return Err(BadZip::UnzippedTooLarge { limit: caps::MAX_UNZIPPED_BYTES }.into());
+        }
+        Ok(())
+    }
+}
+
+/// Make the directories of `path` below `root`, refusing to go through anything that is not a directory.
+fn make_dirs(root: &Path, path: &Path) -> io::Result<()> {
+    let mut at = root.to_owned();
+    for part in path.components() {
+        at.push(part);
+        match std::fs::symlink_metadata(&at) {
+            Ok(meta) if meta.is_dir() => {}
+            Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+            Err(_) => {
+                fs::create_dir_all(&at)?;
+                files::set_mode(&at, 0o755)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An entry's name as a relative path without any way up; `None` if it is not one.
+fn inside(name: &str) -> Option<PathBuf> {
+    let mut path = PathBuf::new();
+    for part in Path::new(name).components() {
+        match part {
+            Component::Normal(part) => path.push(part),
+            Component::CurDir => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    (!name.contains('\0')).then_some(path)
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or_else(|| Path::new(""))
+}
+
+/// Whether a link in directory `at` to `target` ends below the root, as far as names can tell.
+fn stays_inside(at: &Path, target: &Path) -> bool {
+    let mut depth = at.components().count();
+    for part in target.components() {
+        match part {
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            Component::ParentDir if depth > 0 => depth -= 1,
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return false,
+        }
+    }
+    target.components().next().is_some()
+}
+
+fn unreadable(error: &ZipError) -> CodeError {
+    BadZip::Unreadable { why: error.to_string() }.into()
+}
+
+fn broken(error: &io::Error) -> CodeError {
+    BadZip::Unreadable { why: error.to_string() }.into()
+}
+
+fn unsafe_path(path: &str) -> CodeError {
+    BadZip::UnsafePath { path: path.to_owned() }.into()
+}
+
+/// Two entries that want the same place, unless the disk itself failed.
+fn conflict(error: &io::Error, path: &Path) -> CodeError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::PermissionDenied => {
+            CodeError::Io { what: "write", path: path.to_owned(), source: error.kind().into() }
+        }
+        _ => unsafe_path(&path.display().to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{inside, stays_inside};
+    use std::path::Path;
+
+    #[test]
+    fn names_and_links_may_not_lead_out() {
+        assert_eq!(inside("./a/b.py").as_deref(), Some(Path::new("a/b.py")));
+        for name in ["../a", "/a", "a/../../b", "a/../b", "a\0b"] {
+            assert_eq!(inside(name), None, "{name:?}");
+        }
+        let at = Path::new("lib/x");
+        assert!(stays_inside(at, Path::new("../y.so")) && stays_inside(at, Path::new("../../z")));
+        assert!(!stays_inside(at, Path::new("../../../etc")));
+        assert!(!stays_inside(at, Path::new("/etc/passwd")) && !stays_inside(at, Path::new("")));
+    }
+}

@@ -1,0 +1,281 @@
+//! From a function to a running process: its directories, program, environment and Runtime API.
+
+use crate::api::{self, Api, FunctionNames};
+use crate::code::CodeStore;
+use crate::environment::{Places, variables};
+use crate::files;
+use crate::memory::Tree;
+use crate::options::Options;
+use crate::output::{Labels, Output};
+use crate::runtimes::{Interpreter, Runtime, Runtimes};
+use crate::sandbox::{Confine, Ending, Isolation, IsolationUnavailable, Plan, Run, launch, probe};
+use crate::spec::{FunctionSpec, InvokeError};
+use crate::worker::{Worker, supervise};
+use millstream_host::{entropy, fs};
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+const BOOTSTRAP: &str = include_str!("../bootstrap/bootstrap.py");
+/// Sandboxes that may be ending at once; more than there can be.
+const LIVING: u32 = 1 << 20;
+
+/// What all workers are made with.
+#[derive(Debug)]
+pub(crate) struct Launcher {
+    pub code: CodeStore,
+    pub options: Options,
+    pub runtimes: Runtimes,
+    pub isolation: Result<Isolation, IsolationUnavailable>,
+    work: WorkDir,
+    /// One permit for each sandbox that is not reaped yet.
+    living: Arc<Semaphore>,
+    endings: Arc<Mutex<HashMap<u64, Ending>>>,
+}
+
+/// The directory with the runtimes' files; functions see parts of it.
+#[derive(Debug)]
+struct WorkDir {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl WorkDir {
+    fn make(wanted: Option<&Path>) -> io::Result<Self> {
+        let (path, temporary) = match wanted {
+            Some(path) => (path.to_owned(), false),
+            None => (fs::create_unique_dir(&std::env::temp_dir(), "millstream-work-")?, true),
+        };
+        let made = Self { path, temporary };
+        for dir in [made.root(), made.empty(), made.runtime()] {
+            fs::create_dir_all(&dir)?;
+            // Functions of a server that runs as root are another user, whatever the umask is.
+            files::set_mode(&dir, 0o755)?;
+        }
+        let script = made.runtime().join("bootstrap.py");
+        fs::write(&script, BOOTSTRAP.as_bytes())?;
+        files::set_mode(&script, 0o644)?;
+        Ok(made)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.path.join("root")
+    }
+
+    fn empty(&self) -> PathBuf {
+        self.path.join("empty")
+    }
+
+    fn runtime(&self) -> PathBuf {
+        self.path.join("runtime")
+    }
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        if self.temporary
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(%error, path = %self.path.display(), "could not remove the functions' work directory");
+        }
+    }
+}
+
+impl Launcher {
+    /// Prepare, and see whether functions can be isolated here.
+    pub(crate) async fn prepare(code: CodeStore, options: Options) -> io::Result<Self> {
+        let work = WorkDir::make(options.work_dir.as_deref())?;
+        let mut hidden = options.hidden_dirs.clone();
+        hidden.extend([work.path.clone(), code.directory().to_owned()]);
+        let runtimes = Runtimes::new(options.runtime_dirs.clone(), hidden);
+        let isolation = match options.isolation {
+            Isolation::Process => Ok(Isolation::Process),
+            Isolation::Namespaces => {
+                let run = Run {
+                    argv: vec!["/bin/true".to_owned()],
+                    env: Vec::new(),
+                    cwd: PathBuf::from("/"),
+                    confine: Confine::Nested,
+                };
+                let plan = Plan {
+                    isolation: Isolation::Namespaces,
+                    root: work.root(),
+                    task: work.empty(),
+                    opt: work.empty(),
+                    runtime: work.runtime(),
+                    read_only: options.read_only_paths.clone(),
+                    lang: None,
+                    tmp_mb: 1,
+                    run,
+                };
+                probe(&options.sandbox_exe, &plan).await.map(|notes| {
+                    for note in notes {
+                        tracing::warn!("{note}");
+                    }
+                    Isolation::Namespaces
+                })
+            }
+        };
+        Ok(Self {
+            code,
+            options,
+            runtimes,
+            isolation,
+            work,
+            living: Arc::new(Semaphore::new(LIVING as usize)),
+            endings: Arc::default(),
+        })
+    }
+
+    /// Start a worker. It holds `room` for as long as it lives.
+    pub(crate) async fn start(
+        &self,
+        spec: &Arc<FunctionSpec>,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Worker, InvokeError> {
+        let isolation = self.isolation.clone()?;
+        let spawn = |error: io::Error| InvokeError::Spawn { why: error.to_string() };
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(spawn)?;
+        let address = listener.local_addr().map_err(spawn)?.to_string();
+        let log_stream = self.log_stream(&spec.version);
+        let (plan, has_program) = self.plan(spec, isolation, &address, &log_stream).await?;
+        let names = FunctionNames {
+            name: spec.name.clone(),
+            version: spec.version.clone(),
+            handler: spec.handler.clone(),
+        };
+        let (api, on_start) = Api::new(names);
+        let api = Arc::new(api);
+        let launched_at = self.options.clock.monotonic();
+        let mut launched = launch(&self.options.sandbox_exe, &plan).await.map_err(spawn)?;
+        let (Some(pipe), Some(pid)) = (launched.output.take(), launched.pid) else {
+            return Err(InvokeError::Spawn { why: "the sandbox ended at once".to_owned() });
+        };
+        let labels = Labels { function: spec.name.clone(), log_group: spec.log_group.clone(), log_stream };
+        let (sink, clock) = (Arc::clone(&self.options.log_sink), Arc::clone(&self.options.clock));
+        let output = Output::new(pipe, labels, sink, clock).map_err(spawn)?;
+        let reading = tokio::spawn(Arc::clone(&output).read_to_end());
+        let tree = Tree { pid, isolation };
+        // Without isolation a function can do as it likes anyway.
+        let welcome = (isolation == Isolation::Namespaces).then_some(tree);
+        let serving = tokio::spawn(api::serve(listener, Arc::clone(&api), welcome));
+
+        let id = entropy::u64();
+        let ending = launched.ending();
+        self.endings.lock().unwrap_or_else(PoisonError::into_inner).insert(id, ending.clone());
+        let (tell_exit, exit) = watch::channel(None);
+        let living = Arc::clone(&self.living).try_acquire_owned().ok();
+        let endings = Arc::clone(&self.endings);
+        tokio::spawn(async move {
+            supervise(launched, tell_exit, has_program).await;
+            endings.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            drop(living);
+        });
+        Ok(Worker {
+            spec: Arc::clone(spec),
+            api,
+            output,
+            tree,
+            exit,
+            on_start: Some(on_start),
+            launched_at,
+            main_process: None,
+            peak_kb: 0,
+            ending,
+            tasks: [reading.abort_handle(), serving.abort_handle()],
+            room: Some(room),
+        })
+    }
+
+    /// End every sandbox and wait until they are reaped.
+    pub(crate) async fn end_all(&self) {
+        for ending in self.endings.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            ending.end();
+        }
+        // The semaphore is never closed.
+        drop(self.living.acquire_many(LIVING).await);
+    }
+
+    /// `2026/11/22/[$LATEST]0123456789abcdef0123456789abcdef`
+    fn log_stream(&self, version: &str) -> String {
+        let (year, month, day, ..) = self.options.clock.now().civil();
+        format!("{year:04}/{month:02}/{day:02}/[{version}]{:016x}{:016x}", entropy::u64(), entropy::u64())
+    }
+
+    /// The plan, and whether its program is there.
+    async fn plan(
+        &self,
+        spec: &FunctionSpec,
+        isolation: Isolation,
+        runtime_api: &str,
+        log_stream: &str,
+    ) -> Result<(Plan, bool), InvokeError> {
+        let interpreter = self.runtimes.find(spec.runtime).await?;
+        let task = self.code.materialize(&spec.code).await?;
+        let opt = self.code.materialize_layers(&spec.layers).await?;
+        let runtime = self.work.runtime();
+        let confined = isolation == Isolation::Namespaces;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let places = if confined {
+            Places { task: "/var/task".into(), opt: "/opt".into(), runtime: "/var/runtime".into() }
+        } else {
+            Places { task: text(&task), opt: text(&opt), runtime: text(&runtime) }
+        };
+        let (argv, has_program) = command(spec.runtime, interpreter.as_ref(), &task, &opt, &places);
+        let argv = match spec.environment.get("AWS_LAMBDA_EXEC_WRAPPER") {
+            Some(wrapper) => wrapped(wrapper, argv),
+            None => argv,
+        };
+        let mut read_only = self.options.read_only_paths.clone();
+        read_only.extend(interpreter.iter().flat_map(|interpreter| interpreter.needs.clone()));
+        let env = variables(spec, &self.options, &places, runtime_api, log_stream);
+        let confine = if confined { Confine::Nested } else { Confine::No };
+        let run = Run { argv, env, cwd: PathBuf::from(&places.task), confine };
+        let plan = Plan {
+            isolation,
+            root: self.work.root(),
+            task,
+            opt,
+            runtime,
+            read_only,
+            lang: interpreter.map(|interpreter| interpreter.prefix),
+            tmp_mb: spec.ephemeral_mb,
+            run,
+        };
+        Ok((plan, has_program))
+    }
+}
+
+/// The command line of a runtime, and whether its program exists. `task` and `opt` are the host's directories.
+fn command(
+    runtime: Runtime,
+    interpreter: Option<&Interpreter>,
+    task: &Path,
+    opt: &Path,
+    places: &Places,
+) -> (Vec<String>, bool) {
+    if let (Runtime::Python { .. }, Some(interpreter)) = (runtime, interpreter) {
+        let program = interpreter.program.to_string_lossy().into_owned();
+        let script = format!("{}/bootstrap.py", places.runtime);
+        return (vec![program, "-X".to_owned(), "utf8".to_owned(), script], true);
+    }
+    let inside = |directory: &str| format!("{directory}/bootstrap");
+    if task.join("bootstrap").exists() {
+        (vec![inside(&places.task)], true)
+    } else if opt.join("bootstrap").exists() {
+        (vec![inside(&places.opt)], true)
+    } else {
+        (vec![inside(&places.task)], false)
+    }
+}
+
+/// A wrapper script gets the runtime's command line as its arguments. The shell makes 127 of a missing one, as on AWS.
+fn wrapped(wrapper: &str, argv: Vec<String>) -> Vec<String> {
+    let mut all: Vec<String> =
+        ["/bin/sh", "-c", r#"exec "$0" "$@""#, wrapper].map(ToOwned::to_owned).into_iter().collect();
+    all.extend(argv);
+    all
+}

@@ -1,0 +1,85 @@
+//! How the service is set up.
+
+use crate::caps;
+use crate::logs::{LogSink, TracingSink};
+use crate::sandbox::Isolation;
+use millstream_host::clock::{Clock, SystemClock};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Options of [`crate::Functions`].
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the service keeps what it needs while it runs; `None` makes a directory below the system's temporary
+    /// one, removed at the end. Functions do not see it.
+    pub work_dir: Option<PathBuf>,
+    pub isolation: Isolation,
+    /// The program whose `main` calls [`crate::sandbox_main`].
+    pub sandbox_exe: PathBuf,
+    /// Worker processes at once, idle ones included; an idle one makes room for another function's.
+    pub max_workers: usize,
+    /// A runtime must ask for its first invocation within this, or it is started once more within the function's own
+    /// time.
+    pub init_timeout: Duration,
+    /// An idle worker ends after this.
+    pub idle_expiry: Duration,
+    /// What functions get as AWS_ENDPOINT_URL, so that their SDK finds this server.
+    pub endpoint_url: Option<String>,
+    pub region: String,
+    /// What functions sign their own calls with.
+    pub credentials: Credentials,
+    /// Directories that hold `python3.12/bin/python3.12` and the like, looked at before PATH.
+    pub runtime_dirs: Vec<PathBuf>,
+    /// Further paths of the host that functions see, read-only and at the same place.
+    pub read_only_paths: Vec<PathBuf>,
+    /// Directories of the server that functions must not see, such as its data directory. The work directory and the
+    /// code store are always among them. They are only ever visible through `read_only_paths` or an interpreter that
+    /// is installed around them, and such an interpreter is not used.
+    pub hidden_dirs: Vec<PathBuf>,
+    pub log_sink: Arc<dyn LogSink>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            work_dir: None,
+            isolation: Isolation::default(),
+            sandbox_exe: PathBuf::from("/proc/self/exe"),
+            max_workers: caps::DEFAULT_MAX_WORKERS,
+            init_timeout: caps::INIT_TIMEOUT,
+            idle_expiry: caps::DEFAULT_IDLE_EXPIRY,
+            endpoint_url: None,
+            region: "us-east-1".to_owned(),
+            credentials: Credentials::default(),
+            runtime_dirs: Vec::new(),
+            read_only_paths: Vec::new(),
+            hidden_dirs: Vec::new(),
+            log_sink: Arc::new(TracingSink),
+            clock: SystemClock::shared(),
+        }
+    }
+}
+
+/// Credentials in a function's environment.
+#[derive(Clone)]
+pub struct Credentials {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: String,
+}
+
+impl Default for Credentials {
+    /// The `test` of local development.
+    fn default() -> Self {
+        let test = || "test".to_owned();
+        Self { access_key_id: test(), secret_access_key: test(), session_token: test() }
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,220 @@
+//! What a worker prints: read promptly, kept in bounded memory, handed on line by line.
+
+use crate::caps;
+use crate::logs::{LogLine, LogSink};
+use bytes::Bytes;
+use millstream_host::clock::Clock;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::unix::pipe::Receiver;
+
+/// Read at once, in bytes: what a pipe holds.
+const CHUNK: usize = 64 * 1024;
+
+/// Whose output it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Labels {
+    pub function: String,
+    pub log_group: String,
+    pub log_stream: String,
+}
+
+/// The output of one worker.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pipe: Receiver,
+    labels: Labels,
+    sink: Arc<dyn LogSink>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    chunk: Vec<u8>,
+    /// A line whose end has not come yet.
+    partial: Vec<u8>,
+    tail: Vec<u8>,
+    request_id: Option<String>,
+    handed_on: usize,
+    dropped: u64,
+}
+
+impl Output {
+    pub(crate) fn new(
+        pipe: OwnedFd,
+        labels: Labels,
+        sink: Arc<dyn LogSink>,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Arc<Self>> {
+        let state = State {
+            chunk: vec![0; CHUNK],
+            partial: Vec::new(),
+            tail: Vec::new(),
+            request_id: None,
+            handed_on: 0,
+            dropped: 0,
+        };
+        let pipe = Receiver::from_owned_fd(pipe)?;
+        Ok(Arc::new(Self { pipe, labels, sink, clock, state: Mutex::new(state) }))
+    }
+
+    /// Read until the last process of the worker has closed its end.
+    pub(crate) async fn read_to_end(self: Arc<Self>) {
+        loop {
+            if self.pipe.readable().await.is_err() {
+                return;
+            }
+            {
+                let mut state = self.state();
+                let State { chunk, .. } = &mut *state;
+                match self.pipe.try_read(chunk) {
+                    Ok(0) => return,
+                    Ok(size) => self.take_in(&mut state, size),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => {
+                        tracing::warn!(%error, function = self.labels.function, "lost a function's output");
+                        return;
+                    }
+                }
+            }
+            // A function that prints without end must not keep others from their turn.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Take in everything that is in the pipe now, so that what was printed before a response is in its tail. This
+    /// asks the pipe itself, since the reactor may not have heard of the latest bytes.
+    pub(crate) fn drain(&self) {
+        let mut state = self.state();
+        let mut total = 0;
+        while total < caps::MAX_LOG_DRAIN_BYTES {
+            match nix::unistd::read(self.pipe.as_fd(), &mut state.chunk) {
+                Ok(0) | Err(_) => return,
+                Ok(size) => {
+                    total += size;
+                    self.take_in(&mut state, size);
+                }
+            }
+        }
+    }
+
+    /// An invocation begins. What the worker printed while it started belongs to its first invocation.
+    pub(crate) fn begin(&self, request_id: &str, cold: bool) {
+        let mut state = self.state();
+        if !cold {
+            self.end_partial(&mut state);
+            state.tail.clear();
+        }
+        state.request_id = Some(request_id.to_owned());
+        (state.handed_on, state.dropped) = (0, 0);
+    }
+
+    /// Add a line of our own. Its end of line is part of `text`.
+    pub(crate) fn add(&self, text: &str) {
+        let mut state = self.state();
+        self.end_partial(&mut state);
+        keep_tail(&mut state.tail, text.as_bytes());
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            self.hand_on(state.request_id.as_deref(), line.as_bytes());
+        }
+    }
+
+    /// The invocation's own output is complete.
+    pub(crate) fn close_lines(&self) {
+        let mut state = self.state();
+        self.end_partial(&mut state);
+        if state.dropped > 0 {
+            let text = format!("[{} more bytes of this invocation's output were dropped]", state.dropped);
+            self.hand_on(state.request_id.as_deref(), text.as_bytes());
+            state.dropped = 0;
+        }
+    }
+
+    /// The invocation is over; returns the last of its log.
+    pub(crate) fn finish(&self) -> Bytes {
+        let mut state = self.state();
+        state.request_id = None;
+        let tail = std::mem::take(&mut state.tail);
+        let from = tail.len().saturating_sub(caps::LOG_TAIL_BYTES);
+        Bytes::from(tail).slice(from..)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Take in the first `size` bytes of the chunk.
+    fn take_in(&self, state: &mut State, size: usize) {
+        let chunk = std::mem::take(&mut state.chunk);
+        let bytes = &chunk[..size];
+        keep_tail(&mut state.tail, bytes);
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let ended = piece.last() == Some(&b'\n');
+            let text = if ended { &piece[..piece.len() - 1] } else { piece };
+            if ended && state.partial.is_empty() {
+                self.count_and_hand_on(state, text);
+                continue;
+            }
+            state.partial.extend_from_slice(text);
+            if ended || state.partial.len() >= caps::MAX_LOG_LINE_BYTES {
+                self.end_partial(state);
+            }
+        }
+        state.chunk = chunk;
+    }
+
+    fn end_partial(&self, state: &mut State) {
+        if !state.partial.is_empty() {
+            let mut line = std::mem::take(&mut state.partial);
+            self.count_and_hand_on(state, &line);
+            line.clear();
+            state.partial = line;
+        }
+    }
+
+    fn count_and_hand_on(&self, state: &mut State, text: &[u8]) {
+        if state.handed_on + text.len() > caps::MAX_LOG_BYTES_PER_INVOCATION {
+            state.dropped += text.len() as u64 + 1;
+            return;
+        }
+        // The end of line counts too, or empty lines would be free.
+        state.handed_on += text.len() + 1;
+        self.hand_on(state.request_id.as_deref(), text);
+    }
+
+    fn hand_on(&self, request_id: Option<&str>, text: &[u8]) {
+        let Labels { function, log_group, log_stream } = &self.labels;
+        self.sink.line(LogLine { function, log_group, log_stream, request_id, at: self.clock.now(), text });
+    }
+}
+
+/// Append, keeping at least the last [`caps::LOG_TAIL_BYTES`] and at most a few times as much.
+fn keep_tail(tail: &mut Vec<u8>, bytes: &[u8]) {
+    let keep = caps::LOG_TAIL_BYTES;
+    let bytes = &bytes[bytes.len().saturating_sub(keep)..];
+    tail.extend_from_slice(bytes);
+    if tail.len() > 4 * keep {
+        tail.drain(..tail.len() - keep);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keep_tail;
+    use crate::caps::LOG_TAIL_BYTES;
+
+    #[test]
+    fn the_tail_is_bounded_and_has_the_last_bytes() {
+        let mut tail = Vec::new();
+        for n in 0..100_000_u32 {
+            keep_tail(&mut tail, format!("{n}\n").as_bytes());
+        }
+        assert!(tail.len() >= LOG_TAIL_BYTES && tail.len() <= 4 * LOG_TAIL_BYTES);
+        assert!(tail.ends_with(b"99998\n99999\n"));
+        keep_tail(&mut tail, &vec![b'x'; 1_000_000]);
+        assert!(tail.len() <= 5 * LOG_TAIL_BYTES);
+        assert!(tail.ends_with(&[b'x'; LOG_TAIL_BYTES]));
+    }
+}

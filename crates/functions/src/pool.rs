@@ -1,0 +1,146 @@
+//! The workers that wait for work.
+
+use crate::spec::{FunctionSpec, InvokeError};
+use crate::worker::Worker;
+use millstream_host::clock::Clock;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What an invocation gets.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Warm(Box<Worker>),
+    /// The right to start a worker.
+    Room(OwnedSemaphorePermit),
+}
+
+/// Idle workers by function, within a limit on all workers.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    room: Arc<Semaphore>,
+    pub limit: usize,
+    idle_expiry: Duration,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed: bool,
+    families: HashMap<String, Family>,
+}
+
+/// The idle workers of one function, the one used last at the end.
+#[derive(Debug, Default)]
+struct Family {
+    revision: String,
+    idle: Vec<Idle>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    since: Duration,
+    worker: Box<Worker>,
+}
+
+impl Pool {
+    pub(crate) fn new(limit: usize, idle_expiry: Duration, clock: Arc<dyn Clock>) -> Self {
+        let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
+        Self { room: Arc::new(Semaphore::new(limit)), limit, idle_expiry, clock, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The worker of this revision that was used last, or room for a new one. Idle workers of other revisions end.
+    pub(crate) fn take(&self, spec: &FunctionSpec) -> Result<Taken, InvokeError> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(InvokeError::ShuttingDown);
+        }
+        if let Some(family) = state.families.get_mut(&spec.arn) {
+            if family.revision != spec.revision {
+                family.idle.clear();
+                family.revision.clone_from(&spec.revision);
+            }
+            while let Some(Idle { worker, .. }) = family.idle.pop() {
+                if worker.is_alive() {
+                    return Ok(Taken::Warm(worker));
+                }
+            }
+        } else {
+            let family = Family { revision: spec.revision.clone(), idle: Vec::new() };
+            state.families.insert(spec.arn.clone(), family);
+        }
+        loop {
+            if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
+                return Ok(Taken::Room(permit));
+            }
+            if !state.end_longest_idle() {
+                return Err(InvokeError::Throttled { limit: self.limit });
+            }
+        }
+    }
+
+    /// Keep a worker for its function's next invocation, unless it is of a revision that is past.
+    pub(crate) fn put(&self, worker: Box<Worker>) {
+        let since = self.clock.monotonic();
+        let mut state = self.state();
+        if state.closed {
+            return;
+        }
+        if let Some(family) = state.families.get_mut(&worker.spec.arn)
+            && family.revision == worker.spec.revision
+        {
+            family.idle.push(Idle { since, worker });
+        }
+    }
+
+    /// End the idle workers of a function, and those that are busy once they are not.
+    pub(crate) fn retire(&self, arn: &str) {
+        self.state().families.remove(arn);
+    }
+
+    /// End what was idle for too long, or has ended by itself.
+    pub(crate) fn expire(&self) {
+        let now = self.clock.monotonic();
+        let mut state = self.state();
+        for family in state.families.values_mut() {
+            family
+                .idle
+                .retain(|idle| now.saturating_sub(idle.since) < self.idle_expiry && idle.worker.is_alive());
+        }
+    }
+
+    /// End all idle workers and give out none from now on.
+    pub(crate) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.families.clear();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    /// Idle workers, and all.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let idle = self.state().families.values().map(|family| family.idle.len()).sum();
+        (idle, self.limit.saturating_sub(self.room.available_permits()))
+    }
+}
+
+impl State {
+    /// Whether there was an idle worker to end.
+    fn end_longest_idle(&mut self) -> bool {
+        let families = self.families.values_mut().filter(|family| !family.idle.is_empty());
+        let Some(family) = families.min_by_key(|family| family.idle.first().map(|idle| idle.since)) else {
+            return false;
+        };
+        family.idle.remove(0);
+        true
+    }
+}

@@ -1,0 +1,167 @@
+//! One invocation from beginning to end.
+
+use crate::api::Next;
+use crate::launcher::Launcher;
+use crate::outcome::{Exit, Outcome};
+use crate::pool::{Pool, Taken};
+use crate::report::{self, Report};
+use crate::spec::{FunctionSpec, Invocation, InvokeError, InvokeReply};
+use crate::worker::Worker;
+use millstream_host::clock::Clock;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Warm workers that may turn out to have ended before one invocation gives up.
+const STALE_WORKERS: usize = 16;
+
+/// What an invocation needs.
+#[derive(Debug)]
+pub(crate) struct House {
+    pub launcher: Launcher,
+    pub pool: Pool,
+}
+
+/// An invocation that has a worker.
+struct Attempt {
+    worker: Box<Worker>,
+    /// Set for a new worker.
+    init: Option<Duration>,
+    /// When the function's time began, on the monotonic clock.
+    began: Duration,
+    /// Set if the start itself was the end.
+    failed: Option<Outcome>,
+}
+
+impl House {
+    fn clock(&self) -> &dyn Clock {
+        &*self.launcher.options.clock
+    }
+
+    /// Run `call` on a warm worker or a new one.
+    pub(crate) async fn run(
+        &self,
+        spec: Arc<FunctionSpec>,
+        call: Invocation,
+    ) -> Result<InvokeReply, InvokeError> {
+        for _ in 0..STALE_WORKERS {
+            let mut attempt = match self.pool.take(&spec)? {
+                Taken::Warm(worker) => {
+                    worker.output.begin(&call.request_id, false);
+                    Attempt { worker, init: None, began: self.clock().monotonic(), failed: None }
+                }
+                Taken::Room(room) => self.start(&spec, &call, room).await?,
+            };
+            let cold = attempt.init.is_some();
+            attempt.worker.output.add(&report::start(&call.request_id, &spec.version));
+            let outcome = match attempt.failed.take() {
+                Some(outcome) => Some(outcome),
+                None => self.invoke(&mut attempt, &call).await,
+            };
+            match outcome {
+                Some(outcome) => return self.conclude(attempt, outcome, &call),
+                // It ended after its last answer; this invocation never reached it.
+                None if !cold => {}
+                None => return self.conclude(attempt, Outcome::Exited(Exit::Ended), &call),
+            }
+        }
+        Err(InvokeError::Spawn { why: "every worker of this function ends after one invocation".to_owned() })
+    }
+
+    /// A new worker, started up. A start that takes too long is tried once more, then within the function's own time.
+    async fn start(
+        &self,
+        spec: &Arc<FunctionSpec>,
+        call: &Invocation,
+        room: tokio::sync::OwnedSemaphorePermit,
+    ) -> Result<Attempt, InvokeError> {
+        let mut worker = Box::new(self.launcher.start(spec, room).await?);
+        let mut outcome = worker.start_up(self.launcher.options.init_timeout).await;
+        let mut began = self.clock().monotonic();
+        let mut init = began.saturating_sub(worker.launched_at);
+        if matches!(outcome, Some(Outcome::TimedOut)) {
+            worker.output.add(&report::init_timed_out(init));
+            let Some(room) = worker.room.take() else { return Err(InvokeError::Lost) };
+            drop(worker);
+            worker = Box::new(self.launcher.start(spec, room).await?);
+            began = worker.launched_at;
+            outcome = worker.start_up(Duration::from_secs(spec.timeout_secs.into())).await;
+            init = self.clock().monotonic().saturating_sub(began);
+        }
+        if let Some(Outcome::Exited(Exit::NoSandbox { step, why })) = outcome {
+            return Err(InvokeError::Spawn { why: format!("could not {step}: {why}") });
+        }
+        worker.output.drain();
+        worker.output.begin(&call.request_id, true);
+        Ok(Attempt { worker, init: Some(init), began, failed: outcome })
+    }
+
+    async fn invoke(&self, attempt: &mut Attempt, call: &Invocation) -> Option<Outcome> {
+        let spec = &attempt.worker.spec;
+        let limit = Duration::from_secs(spec.timeout_secs.into());
+        let left = limit.saturating_sub(self.clock().monotonic().saturating_sub(attempt.began));
+        let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        let next = Next {
+            request_id: call.request_id.clone(),
+            deadline_ms: self.clock().now().plus_millis(left_ms).millis(),
+            arn: spec.arn.clone(),
+            trace_id: call.trace_id.clone(),
+            client_context: call.client_context.clone(),
+            payload: call.payload.clone(),
+        };
+        attempt.worker.invoke(next, left).await
+    }
+
+    /// Write the end of the log, tell the outcome, and keep or end the worker.
+    fn conclude(
+        &self,
+        attempt: Attempt,
+        outcome: Outcome,
+        call: &Invocation,
+    ) -> Result<InvokeReply, InvokeError> {
+        let Attempt { mut worker, init, began, .. } = attempt;
+        let duration = self.clock().monotonic().saturating_sub(began);
+        if matches!(outcome, Outcome::Exited(_)) && self.pool.is_closed() {
+            return Err(InvokeError::Lost);
+        }
+        let spec = Arc::clone(&worker.spec);
+        let keep = outcome.leaves_worker_usable() && worker.is_alive();
+        let timed_out = matches!(outcome, Outcome::TimedOut);
+        let max_memory_mb = match outcome {
+            Outcome::OutOfMemory => spec.memory_mb,
+            _ => worker.max_memory_mb().min(spec.memory_mb),
+        };
+        let told = outcome.tell(&call.request_id, spec.timeout_secs);
+        let output = Arc::clone(&worker.output);
+        output.drain();
+        output.close_lines();
+        if timed_out {
+            output.add(&report::timed_out(self.clock().now(), &call.request_id, spec.timeout_secs));
+        }
+        if let Some((message, kind)) = &told.log {
+            output.add(&report::failed(message, kind));
+        }
+        output.add(&report::end(&call.request_id));
+        let report = Report {
+            request_id: &call.request_id,
+            duration,
+            memory_mb: spec.memory_mb,
+            max_memory_mb,
+            init,
+            status: told.status.as_deref(),
+        };
+        output.add(&report.line());
+        let log_tail = output.finish();
+        if keep {
+            self.pool.put(worker);
+        }
+        Ok(InvokeReply {
+            payload: told.payload,
+            function_error: told.error,
+            log_tail,
+            executed_version: spec.version.clone(),
+            init,
+            duration,
+            max_memory_mb,
+        })
+    }
+}

@@ -1,0 +1,334 @@
+//! The processes between the server and a function.
+
+use super::mounts;
+use super::plan::{Confine, Isolation, Plan, Report, Run};
+use super::{FUNCTION_GID, FUNCTION_UID, NOBODY, SANDBOX_COMMAND};
+use crate::{caps, files};
+use millstream_host::{fs, threads};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{WaitStatus, wait};
+use nix::unistd::{
+    Gid, Pid, Uid, close, dup2_stdin, fchown, getegid, geteuid, setgroups, sethostname, setresgid, setresuid,
+};
+use std::ffi::OsString;
+use std::io::{self, BufRead, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+/// Carries the [`Run`] to the last stage: an environment variable, which other users of the host cannot read.
+const RUN_VARIABLE: &str = "MILLSTREAM_SANDBOX_RUN";
+const SELF_EXE: &str = "/proc/self/exe";
+
+/// A step of the set-up that the system refused.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub step: String,
+    pub why: String,
+}
+
+/// Names the step that failed.
+pub(super) trait Step<T> {
+    fn step(self, step: impl Into<String>) -> Result<T, Refused>;
+}
+
+impl<T, E: std::fmt::Display> Step<T> for Result<T, E> {
+    fn step(self, step: impl Into<String>) -> Result<T, Refused> {
+        self.map_err(|error| Refused { step: step.into(), why: error.to_string() })
+    }
+}
+
+/// Run one stage of a sandbox. `args` are the arguments after [`SANDBOX_COMMAND`].
+///
+/// To be called first thing in `main`, before any thread is started: the kernel gives a new user namespace only to a
+/// process of one thread.
+pub fn sandbox_main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
+    let stage = args.next();
+    close_inherited();
+    let result = match stage.as_deref().and_then(std::ffi::OsStr::to_str) {
+        None => enter_namespaces(),
+        Some("inner") => be_first_process(Confine::Nested),
+        Some("inner-of-two") => be_first_process(Confine::Switch),
+        Some("map") => map_two_users(args.next()),
+        Some("process") => supervise_plain_process(),
+        Some("run") => become_function(),
+        Some(other) => Err(Refused { step: format!("stage {other}"), why: "unknown".to_owned() }),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Refused { step, why }) => {
+            // When the server is gone there is nobody left to tell; the exit status says the rest.
+            drop(tell(&Report::Refused { step, why }));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The server opens its files so that they close here, but whoever started the server may not have.
+fn close_inherited() {
+    let open = files::list(Path::new("/proc/self/fd")).unwrap_or_default();
+    let number = |path: &Path| path.file_name()?.to_str()?.parse::<i32>().ok();
+    for fd in open.iter().filter_map(|path| number(path)).filter(|&fd| fd > 2) {
+        match close(fd) {
+            // The listing's own one is closed already.
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+/// Stage 1: everything of its own, as far as an unprivileged process may have it.
+fn enter_namespaces() -> Result<(), Refused> {
+    let (uid, gid) = (geteuid(), getegid());
+    let mapper = if uid.is_root() { Some(start_mapper().step("start the mapper of users")?) } else { None };
+    unshare(CloneFlags::CLONE_NEWUSER).step("create a user namespace")?;
+    let stage = if mapper.is_some_and(mapped_two_users) {
+        "inner-of-two"
+    } else {
+        fs::write(Path::new("/proc/self/setgroups"), b"deny").step("deny setgroups")?;
+        fs::write(Path::new("/proc/self/uid_map"), format!("0 {uid} 1").as_bytes()).step("map the user")?;
+        fs::write(Path::new("/proc/self/gid_map"), format!("0 {gid} 1").as_bytes()).step("map the group")?;
+        "inner"
+    };
+    unshare(
+        CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWPID
+            | CloneFlags::CLONE_NEWIPC
+            | CloneFlags::CLONE_NEWUTS,
+    )
+    .step("create mount, process, IPC and host-name namespaces")?;
+    let status = Command::new(SELF_EXE)
+        .args([SANDBOX_COMMAND, stage])
+        .env_clear()
+        .stdin(Stdio::from(control().step("duplicate the control socket")?))
+        .status()
+        .step("start the first process of the sandbox")?;
+    if status.signal().is_some() {
+        return Err(Refused { step: "run the sandbox".to_owned(), why: status.to_string() });
+    }
+    Ok(())
+}
+
+/// A helper that stays outside: only from there may more than one user be mapped. It waits for its input to close.
+fn start_mapper() -> io::Result<Child> {
+    Command::new(SELF_EXE)
+        .args([SANDBOX_COMMAND, "map", &std::process::id().to_string()])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .spawn()
+}
+
+/// Let the helper do its work. It may fail where the server is root of a container only.
+fn mapped_two_users(mut mapper: Child) -> bool {
+    drop(mapper.stdin.take());
+    mapper.wait().is_ok_and(|status| status.success())
+}
+
+/// The helper: give the user namespace of process `pid` root and the function's user, who is nobody on the host.
+fn map_two_users(pid: Option<OsString>) -> Result<(), Refused> {
+    wait_for_closing();
+    let pid = pid.unwrap_or_default();
+    let map = |kind: &str, id: u32| {
+        let path = Path::new("/proc").join(&pid).join(kind);
+        fs::write(&path, format!("0 0 1\n{id} {NOBODY} 1\n").as_bytes())
+    };
+    // A failure is not for the server: its socket is not here, and the sandbox is set up with one user then.
+    map("uid_map", FUNCTION_UID).and_then(|()| map("gid_map", FUNCTION_GID)).step("map two users")
+}
+
+/// Stage 2: process 1 of the sandbox.
+fn be_first_process(confine: Confine) -> Result<(), Refused> {
+    prctl::set_pdeathsig(Signal::SIGKILL).step("die with the parent")?;
+    let mut plan = read_plan()?;
+    plan.run.confine = confine;
+    sethostname("169-254-10-1").step("set the host name")?;
+    for text in mounts::build_root(&plan)? {
+        tell(&Report::Note { text }).step("report")?;
+    }
+    // A function has no use for user namespaces of its own, and each is attack surface. Where /proc could not be
+    // mounted there is no such knob.
+    let more: &[u8] = if confine == Confine::Nested { b"1" } else { b"0" };
+    drop(fs::write(Path::new("/proc/sys/user/max_user_namespaces"), more));
+    mounts::seal_root()?;
+    let program = if Path::new(mounts::INNER_EXE).exists() { mounts::INNER_EXE } else { SELF_EXE };
+    supervise(&plan.run, program, || {
+        // As process 1 this reaches every process of the namespace but itself.
+        killed(kill(Pid::from_raw(-1), Signal::SIGKILL));
+    })
+}
+
+/// Stage 2 without namespaces: a supervisor that keeps the function's descendants in reach.
+fn supervise_plain_process() -> Result<(), Refused> {
+    prctl::set_child_subreaper(true).step("adopt orphans")?;
+    let plan = read_plan()?;
+    supervise(&plan.run, SELF_EXE, kill_children)
+}
+
+/// Start the function, reap until it has ended, report how, and end what it left behind.
+fn supervise(run: &Run, program: &str, kill_all: fn()) -> Result<(), Refused> {
+    let run = serde_json::to_string(run).step("write the plan of the last stage")?;
+    let child = Command::new(program)
+        .args([SANDBOX_COMMAND, "run"])
+        .env_clear()
+        .env(RUN_VARIABLE, run)
+        .stdin(Stdio::from(control().step("duplicate the control socket")?))
+        .process_group(0)
+        .spawn()
+        .step("start the last stage")?;
+    threads::spawn("control", move || {
+        wait_for_closing();
+        // What is being started while we kill is caught in the next round; process 1 ends with its function.
+        loop {
+            kill_all();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    })
+    .step("watch the server")?;
+    let function = i32::try_from(child.id()).step("know the function's process")?;
+    let report = loop {
+        match wait() {
+            Ok(WaitStatus::Exited(pid, code)) if pid.as_raw() == function => {
+                break Report::Exited { code: Some(code), signal: None };
+            }
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid.as_raw() == function => {
+                break Report::Exited { code: None, signal: Some(signal as i32) };
+            }
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error).step("wait for the function"),
+        }
+    };
+    while !matches!(wait_after(kill_all), Err(Errno::ECHILD)) {}
+    tell(&report).step("report the end")
+}
+
+fn wait_after(kill_all: fn()) -> nix::Result<WaitStatus> {
+    kill_all();
+    wait()
+}
+
+/// End the children of this process and their process groups; orphans become children in turn.
+fn kill_children() {
+    let pid = std::process::id();
+    let Ok(children) = fs::read_to_string(Path::new(&format!("/proc/{pid}/task/{pid}/children"))) else {
+        return;
+    };
+    for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw) {
+        killed(killpg(child, Signal::SIGKILL));
+        killed(kill(child, Signal::SIGKILL));
+    }
+}
+
+/// What cannot be killed has ended already.
+fn killed(result: nix::Result<()>) {
+    match result {
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// Stage 3: drop what is left of privilege and become the function's runtime.
+fn become_function() -> Result<(), Refused> {
+    let text = std::env::var(RUN_VARIABLE).step("read the plan of the last stage")?;
+    let run: Run = serde_json::from_str(&text).step("read the plan of the last stage")?;
+    let control = UnixStream::from(control().step("duplicate the control socket")?);
+    confine(run.confine)?;
+    setrlimit(Resource::RLIMIT_NOFILE, caps::MAX_OPEN_FILES, caps::MAX_OPEN_FILES)
+        .step("limit open files")?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).step("forbid core files")?;
+    prctl::set_no_new_privs().step("give up new privileges")?;
+    prctl::set_pdeathsig(Signal::SIGKILL).step("die with the parent")?;
+    let null = std::fs::OpenOptions::new().read(true).open("/dev/null").step("open /dev/null")?;
+    dup2_stdin(null.as_fd()).step("close standard input")?;
+    std::env::set_current_dir(&run.cwd).step("enter the code's directory")?;
+    let Some((program, args)) = run.argv.split_first() else {
+        return Err(Refused { step: "find the program".to_owned(), why: "none was named".to_owned() });
+    };
+    let error = Command::new(program).args(args).env_clear().envs(run.env).exec();
+    let why = error
+        .raw_os_error()
+        .map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_owned());
+    let report = Report::ExecFailed { program: program.clone(), why: why.to_lowercase() };
+    say(control, &report).step("report the failed start")
+}
+
+fn confine(how: Confine) -> Result<(), Refused> {
+    let (user, group) = (Uid::from_raw(FUNCTION_UID), Gid::from_raw(FUNCTION_GID));
+    match how {
+        Confine::No => return Ok(()),
+        Confine::Nested => {
+            let (uid, gid) = (geteuid(), getegid());
+            unshare(CloneFlags::CLONE_NEWUSER).step("create the function's user namespace")?;
+            fs::write(Path::new("/proc/self/setgroups"), b"deny").step("deny setgroups to the function")?;
+            let map = |id: u32, outer: u32| format!("{id} {outer} 1").into_bytes();
+            fs::write(Path::new("/proc/self/uid_map"), &map(FUNCTION_UID, uid.as_raw()))
+                .step("map the function's user")?;
+            fs::write(Path::new("/proc/self/gid_map"), &map(FUNCTION_GID, gid.as_raw()))
+                .step("map the function's group")?;
+        }
+        Confine::Switch => {
+            // So that /dev/stdout and /dev/stderr can be opened.
+            fchown(io::stdout(), Some(user), Some(group)).step("give the function its output")?;
+            setgroups(&[]).step("leave all groups")?;
+            setresgid(group, group, group).step("become the function's group")?;
+            setresuid(user, user, user).step("become the function's user")?;
+        }
+    }
+    if processes_are_counted_per_namespace() {
+        setrlimit(Resource::RLIMIT_NPROC, caps::MAX_PROCESSES, caps::MAX_PROCESSES)
+            .step("limit processes")?;
+    }
+    Ok(())
+}
+
+/// Since Linux 5.14 RLIMIT_NPROC counts within the user namespace; before, it would count every process that the
+/// server's user runs on the host.
+fn processes_are_counted_per_namespace() -> bool {
+    let Ok(release) = fs::read_to_string(Path::new("/proc/sys/kernel/osrelease")) else { return false };
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(14))
+}
+
+fn read_plan() -> Result<Plan, Refused> {
+    let mut line = String::new();
+    io::stdin().lock().take(caps::MAX_CONTROL_LINE).read_line(&mut line).step("read the plan")?;
+    serde_json::from_str(&line).step("read the plan")
+}
+
+/// Returns when the server has closed the control socket or is gone.
+fn wait_for_closing() {
+    let mut byte = [0];
+    loop {
+        match io::stdin().read(&mut byte) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+fn control() -> io::Result<OwnedFd> {
+    io::stdin().as_fd().try_clone_to_owned()
+}
+
+fn tell(report: &Report) -> io::Result<()> {
+    say(UnixStream::from(control()?), report)
+}
+
+fn say(mut control: UnixStream, report: &Report) -> io::Result<()> {
+    let mut line = serde_json::to_vec(report)?;
+    line.push(b'\n');
+    control.write_all(&line)
+}
+
+/// Which stage the server starts for an isolation.
+pub(crate) fn first_stage(isolation: Isolation) -> Option<&'static str> {
+    match isolation {
+        Isolation::Namespaces => None,
+        Isolation::Process => Some("process"),
+    }
+}

@@ -1,0 +1,109 @@
+//! The service that the rest of the house talks to.
+
+use crate::caps;
+use crate::code::CodeStore;
+use crate::launcher::Launcher;
+use crate::options::Options;
+use crate::pool::Pool;
+use crate::run::House;
+use crate::runtimes::{FoundRuntime, Runtime, RuntimeMissing};
+use crate::sandbox::{Isolation, IsolationUnavailable};
+use crate::spec::{FunctionSpec, Invocation, InvokeError, InvokeReply};
+use std::io;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// Runs functions. Cheap to clone; when the last clone is dropped all workers end.
+#[derive(Clone, Debug)]
+pub struct Functions {
+    house: Arc<House>,
+}
+
+/// How many workers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerCount {
+    pub busy: usize,
+    pub idle: usize,
+    pub limit: usize,
+}
+
+impl Functions {
+    /// Start the service. It starts also where functions cannot be isolated: then [`Functions::isolation`] says why,
+    /// and every invocation is refused.
+    pub async fn start(code: CodeStore, options: Options) -> io::Result<Self> {
+        let pool = Pool::new(options.max_workers, options.idle_expiry, Arc::clone(&options.clock));
+        let expiry = options.idle_expiry;
+        let launcher = Launcher::prepare(code, options).await?;
+        let house = Arc::new(House { launcher, pool });
+        tokio::spawn(expire_idle(Arc::downgrade(&house), expiry));
+        Ok(Self { house })
+    }
+
+    /// The store with the functions' code.
+    pub fn code(&self) -> &CodeStore {
+        &self.house.launcher.code
+    }
+
+    /// How functions are isolated, or why they cannot be and what to do about it.
+    pub fn isolation(&self) -> Result<Isolation, IsolationUnavailable> {
+        self.house.launcher.isolation.clone()
+    }
+
+    /// Run a function. A function that fails is an `Ok` with [`InvokeReply::function_error`].
+    ///
+    /// The invocation goes on to its end if the returned future is dropped, as on AWS.
+    pub async fn invoke(
+        &self,
+        spec: Arc<FunctionSpec>,
+        call: Invocation,
+    ) -> Result<InvokeReply, InvokeError> {
+        let (size, limit) = (call.payload.len(), caps::MAX_PAYLOAD_BYTES);
+        if size > limit {
+            return Err(InvokeError::PayloadTooLarge { size, limit });
+        }
+        let house = Arc::clone(&self.house);
+        match tokio::spawn(async move { house.run(spec, call).await }).await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(%error, "the task of an invocation failed");
+                Err(InvokeError::Lost)
+            }
+        }
+    }
+
+    /// Whether this machine has what a runtime needs.
+    pub async fn check_runtime(&self, runtime: Runtime) -> Result<(), RuntimeMissing> {
+        self.house.launcher.runtimes.find(runtime).await.map(drop)
+    }
+
+    /// The runtimes that this machine has. Asks every interpreter, so it takes a moment.
+    pub async fn available_runtimes(&self) -> Vec<FoundRuntime> {
+        self.house.launcher.runtimes.all().await
+    }
+
+    /// A function is gone: end its workers, the busy ones after their invocation.
+    pub fn retire(&self, arn: &str) {
+        self.house.pool.retire(arn);
+    }
+
+    pub fn workers(&self) -> WorkerCount {
+        let (idle, all) = self.house.pool.counts();
+        WorkerCount { busy: all.saturating_sub(idle), idle, limit: self.house.pool.limit }
+    }
+
+    /// Refuse further invocations, end all workers and wait until they have ended. Invocations at hand are lost.
+    pub async fn shutdown(&self) {
+        self.house.pool.close();
+        self.house.launcher.end_all().await;
+    }
+}
+
+/// Look after idle workers until the service is gone.
+async fn expire_idle(house: Weak<House>, expiry: Duration) {
+    let pause = (expiry / 10).clamp(Duration::from_millis(10), Duration::from_secs(30));
+    loop {
+        tokio::time::sleep(pause).await;
+        let Some(house) = house.upgrade() else { return };
+        house.pool.expire();
+    }
+}

@@ -1,0 +1,118 @@
+//! What to run, and what came of it.
+
+use crate::code::{CodeError, CodeKey};
+use crate::runtimes::{Runtime, RuntimeMissing};
+use crate::sandbox::IsolationUnavailable;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// One version of a function, ready to run.
+#[derive(Clone, Debug)]
+pub struct FunctionSpec {
+    /// The ARN that the function sees as the invoked one. Workers are pooled by it.
+    pub arn: String,
+    pub name: String,
+    /// `$LATEST` or a number.
+    pub version: String,
+    /// Changes with every change of code or configuration; workers of another revision are retired.
+    pub revision: String,
+    pub runtime: Runtime,
+    pub handler: String,
+    /// 1 to 900.
+    pub timeout_secs: u32,
+    /// 128 to 10,240.
+    pub memory_mb: u32,
+    /// Size of /tmp, 512 to 10,240.
+    pub ephemeral_mb: u32,
+    /// The user's own variables. They may replace those of Lambda that are not reserved.
+    pub environment: BTreeMap<String, String>,
+    pub code: CodeKey,
+    /// In order; a later one wins.
+    pub layers: Vec<CodeKey>,
+    pub role_arn: String,
+    /// `/aws/lambda/NAME` unless configured otherwise.
+    pub log_group: String,
+}
+
+/// One call of a function.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    pub request_id: String,
+    /// JSON; checked by the caller.
+    pub payload: Bytes,
+    /// JSON text, already decoded from the base64 of `X-Amz-Client-Context`.
+    pub client_context: Option<String>,
+    /// The value of `X-Amzn-Trace-Id`.
+    pub trace_id: Option<String>,
+}
+
+/// What a function answered. A function that failed has answered too.
+#[derive(Clone, Debug)]
+pub struct InvokeReply {
+    pub payload: Bytes,
+    pub function_error: Option<FunctionError>,
+    /// The last 4 KiB of the log, not yet base64.
+    pub log_tail: Bytes,
+    pub executed_version: String,
+    /// Set on a cold start: how long the runtime took to ask for its first invocation.
+    pub init: Option<Duration>,
+    pub duration: Duration,
+    /// Highest resident memory of the worker so far, in MiB rounded up.
+    pub max_memory_mb: u32,
+}
+
+/// The value of `X-Amz-Function-Error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FunctionError {
+    /// The function reported the error itself. Current runtimes' errors are all `Unhandled`.
+    Handled,
+    Unhandled,
+}
+
+impl FunctionError {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Handled => "Handled",
+            Self::Unhandled => "Unhandled",
+        }
+    }
+}
+
+/// The function could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum InvokeError {
+    #[error("all {limit} workers are busy")]
+    Throttled { limit: usize },
+    #[error("the payload has {size} bytes; the limit is {limit}")]
+    PayloadTooLarge { size: usize, limit: usize },
+    #[error(transparent)]
+    RuntimeMissing(#[from] RuntimeMissing),
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    #[error(transparent)]
+    Isolation(#[from] IsolationUnavailable),
+    #[error("could not start a worker: {why}")]
+    Spawn { why: String },
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    /// The task that ran the invocation ended without an answer. The function may have run.
+    #[error("the invocation was lost inside the server")]
+    Lost,
+}
+
+impl InvokeError {
+    /// Whether the function may have seen the invocation. If not, it is safe to try again.
+    pub fn reached(&self) -> bool {
+        match self {
+            Self::Lost => true,
+            Self::Throttled { .. }
+            | Self::PayloadTooLarge { .. }
+            | Self::RuntimeMissing(_)
+            | Self::Code(_)
+            | Self::Isolation(_)
+            | Self::Spawn { .. }
+            | Self::ShuttingDown => false,
+        }
+    }
+}

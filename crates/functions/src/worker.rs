@@ -1,0 +1,137 @@
+//! One worker: a process that takes one invocation at a time.
+
+use crate::api::{Answer, Api, Next, Started};
+use crate::memory::{self, Tree};
+use crate::outcome::{Exit, Outcome};
+use crate::output::Output;
+use crate::sandbox::{Ending, Launched, Report};
+use crate::spec::FunctionSpec;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::task::AbortHandle;
+
+/// A started worker. Dropping it ends its processes.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub spec: Arc<FunctionSpec>,
+    pub api: Arc<Api>,
+    pub output: Arc<Output>,
+    pub tree: Tree,
+    pub exit: watch::Receiver<Option<Exit>>,
+    pub on_start: Option<oneshot::Receiver<Started>>,
+    /// On the monotonic clock.
+    pub launched_at: Duration,
+    pub main_process: Option<u32>,
+    pub peak_kb: u64,
+    pub ending: Ending,
+    pub tasks: [AbortHandle; 2],
+    /// The worker's place among all workers.
+    pub room: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.ending.end();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Worker {
+    pub(crate) fn is_alive(&self) -> bool {
+        self.exit.borrow().is_none()
+    }
+
+    /// Wait until the runtime asks for its first invocation. `None` means that it did; otherwise how it failed.
+    pub(crate) async fn start_up(&mut self, within: Duration) -> Option<Outcome> {
+        let on_start = self.on_start.take()?;
+        let started = async {
+            match on_start.await {
+                Ok(Started::Ready) => None,
+                Ok(Started::InitError(body)) => Some(Outcome::Error(body)),
+                Err(_) => Some(Outcome::Exited(Exit::Ended)),
+            }
+        };
+        let limit = self.spec.memory_mb;
+        race(started, &mut self.exit, within, self.tree.exceeds(limit, &mut self.peak_kb)).await
+    }
+
+    /// Run one invocation. `None` if the runtime ended without having fetched it: then it may go to another worker.
+    pub(crate) async fn invoke(&mut self, next: Next, within: Duration) -> Option<Outcome> {
+        let on_answer = self.api.hand(next);
+        let answered = async {
+            Some(match on_answer.await {
+                Ok(Answer::Response(body)) => Outcome::Response(body),
+                Ok(Answer::Error(body)) => Outcome::Error(body),
+                Ok(Answer::TooLarge) => Outcome::TooLarge,
+                Err(_) => Outcome::Exited(Exit::Ended),
+            })
+        };
+        let limit = self.spec.memory_mb;
+        let outcome =
+            race(answered, &mut self.exit, within, self.tree.exceeds(limit, &mut self.peak_kb)).await;
+        match outcome {
+            Some(Outcome::Exited(_)) if !self.api.was_fetched() => None,
+            outcome => outcome,
+        }
+    }
+
+    /// The highest memory use so far, in MiB.
+    pub(crate) fn max_memory_mb(&mut self) -> u32 {
+        if self.main_process.is_none() {
+            self.main_process = self.tree.processes().first().copied();
+        }
+        if let Some(usage) = self.main_process.and_then(memory::usage) {
+            self.peak_kb = self.peak_kb.max(usage.peak_kb);
+        }
+        memory::in_mb(self.peak_kb)
+    }
+}
+
+/// Whichever comes first: what is hoped for, the worker's end, the time limit, the memory limit. What is hoped for wins
+/// over what happened at the same moment.
+async fn race(
+    hoped: impl Future<Output = Option<Outcome>>,
+    exit: &mut watch::Receiver<Option<Exit>>,
+    within: Duration,
+    out_of_memory: impl Future<Output = ()>,
+) -> Option<Outcome> {
+    let ended = async {
+        match exit.wait_for(Option::is_some).await {
+            Ok(exit) => exit.clone().unwrap_or(Exit::Ended),
+            Err(_) => Exit::Ended,
+        }
+    };
+    tokio::select! {
+        biased;
+        outcome = hoped => outcome,
+        exit = ended => Some(Outcome::Exited(exit)),
+        () = out_of_memory => Some(Outcome::OutOfMemory),
+        () = tokio::time::sleep(within) => Some(Outcome::TimedOut),
+    }
+}
+
+/// Follow a sandbox to its end and tell how it ended.
+pub(crate) async fn supervise(
+    mut launched: Launched,
+    tell_exit: watch::Sender<Option<Exit>>,
+    has_program: bool,
+) {
+    let mut cause = None;
+    let exit = loop {
+        match launched.next_report().await {
+            Some(Report::Note { text }) => tracing::debug!("{text}"),
+            Some(Report::Refused { step, why }) => break Exit::NoSandbox { step, why },
+            Some(Report::ExecFailed { .. }) if !has_program => cause = Some(Exit::NoBootstrap),
+            Some(Report::ExecFailed { program, why }) => cause = Some(Exit::NotExecutable { program, why }),
+            Some(Report::Exited { code: Some(code), .. }) => break cause.unwrap_or(Exit::Code(code)),
+            Some(Report::Exited { signal: Some(signal), .. }) => break cause.unwrap_or(Exit::Signal(signal)),
+            Some(Report::Exited { .. }) | None => break cause.unwrap_or(Exit::Ended),
+        }
+    };
+    tell_exit.send_replace(Some(exit));
+    launched.finish().await;
+}

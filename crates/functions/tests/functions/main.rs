@@ -1,0 +1,14 @@
+//! Functions run for real, in real sandboxes.
+
+#[cfg(test)]
+mod code;
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod death;
+#[cfg(test)]
+mod ends;
+#[cfg(test)]
+mod python;
+#[cfg(test)]
+mod workers;

@@ -1,0 +1,450 @@
+use super::{Disk, DiskFile, DiskLock, OpenMode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const PAGE: usize = 4096;
+
+/// What goes wrong at a chosen moment, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A write fails after an arbitrary part of it.
+    Write,
+    /// A sync fails; as on Linux, the pages are then taken for clean though they never reached the disk: reads see
+    /// them until the next power cut, and no later sync saves them.
+    Sync,
+    /// A read fails.
+    Read,
+}
+
+/// A disk in memory with a page cache before it. What is written is seen at once and durable after a sync; at a power
+/// cut an arbitrary subset of the unsynced pages reaches the disk, and a prefix of the unsynced name changes.
+/// The same seed and the same calls give the same disk. Clones share one disk.
+#[derive(Clone, Debug)]
+pub struct SimDisk {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    random: Random,
+    files: Vec<Inode>,
+    names: BTreeMap<String, usize>,
+    durable_names: BTreeMap<String, usize>,
+    /// Name changes since the last sync of their directory, in order.
+    changes: Vec<NameChange>,
+    locked: BTreeSet<String>,
+    faults: Vec<(Fault, u64)>,
+    short_io: bool,
+    capacity: Option<u64>,
+    /// Handles of an earlier life (before a crash) do nothing any more.
+    life: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Inode {
+    cache: Vec<u8>,
+    durable: Vec<u8>,
+    dirty: BTreeSet<usize>,
+}
+
+#[derive(Clone, Debug)]
+enum NameChange {
+    Set(String, usize),
+    Remove(String),
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): small, seedable, good enough to choose faults.
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % (end.max(1) as u64)).unwrap_or(0)
+    }
+}
+
+fn error(kind: io::ErrorKind, text: &str) -> io::Error {
+    io::Error::new(kind, format!("{text} (simulated)"))
+}
+
+impl SimDisk {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            inner: Arc::new(Mutex::new(Inner {
+                random: Random(seed),
+                files: Vec::new(),
+                names: BTreeMap::new(),
+                durable_names: BTreeMap::new(),
+                changes: Vec::new(),
+                locked: BTreeSet::new(),
+                faults: Vec::new(),
+                short_io: false,
+                capacity: None,
+                life: 0,
+            })),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Let the call of this kind that comes after `skip` others fail.
+    pub fn fail(&self, fault: Fault, skip: u64) {
+        self.lock().faults.push((fault, skip));
+    }
+
+    /// Forget the faults that have not struck yet.
+    pub fn heal(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// Let reads and writes do less than asked, at random.
+    pub fn set_short_io(&self, short: bool) {
+        self.lock().short_io = short;
+    }
+
+    /// How many bytes of files there is room for; `None` for no end.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.lock().capacity = bytes;
+    }
+
+    /// The bytes of all files.
+    pub fn used(&self) -> u64 {
+        self.lock().used()
+    }
+
+    /// The power fails and comes back. Open handles and locks are gone.
+    pub fn crash(&self) {
+        let inner = &mut *self.lock();
+        inner.end_life();
+        let kept = inner.random.below(inner.changes.len() + 1);
+        let changes = std::mem::take(&mut inner.changes);
+        for change in changes.into_iter().take(kept) {
+            change.apply(&mut inner.durable_names);
+        }
+        inner.names = inner.durable_names.clone();
+        // All, none, or each page by a coin: the extremes are likelier in life than a fair coin makes them.
+        let odds = [0, 16, 128, 240, 256][inner.random.below(5)];
+        for file in &mut inner.files {
+            for page in std::mem::take(&mut file.dirty) {
+                if inner.random.below(256) < odds {
+                    file.persist(page);
+                }
+            }
+            file.cache.clone_from(&file.durable);
+        }
+    }
+
+    /// The process dies, the machine goes on: what was written stays to be seen. Open handles and locks are gone.
+    pub fn kill(&self) {
+        self.lock().end_life();
+    }
+
+    /// Turn over one bit on the disk.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such file, `InvalidInput` if less of it is on the disk.
+    pub fn flip_bit(&self, name: &str, offset: u64, bit: u8) -> io::Result<()> {
+        let inner = &mut *self.lock();
+        let id = *inner.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        let file = &mut inner.files[id];
+        let at = usize::try_from(offset).map_err(io::Error::other)?;
+        for bytes in [&mut file.durable, &mut file.cache] {
+            *bytes.get_mut(at).ok_or(io::ErrorKind::InvalidInput)? ^= 1 << (bit % 8);
+        }
+        Ok(())
+    }
+
+    /// What a read of the whole file would see.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such file.
+    pub fn contents(&self, name: &str) -> io::Result<Vec<u8>> {
+        let inner = self.lock();
+        let id = *inner.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(inner.files[id].cache.clone())
+    }
+
+    /// Put a whole file there, durable, whatever was there before.
+    pub fn plant(&self, name: &str, contents: &[u8]) {
+        let inner = &mut *self.lock();
+        let id = inner.files.len();
+        inner.files.push(Inode {
+            cache: contents.to_vec(),
+            durable: contents.to_vec(),
+            dirty: BTreeSet::new(),
+        });
+        inner.names.insert(name.to_owned(), id);
+        inner.durable_names.insert(name.to_owned(), id);
+    }
+}
+
+impl Inner {
+    fn end_life(&mut self) {
+        self.life += 1;
+        self.locked.clear();
+        self.faults.clear();
+    }
+
+    fn used(&self) -> u64 {
+        self.names.values().map(|id| self.files[*id].cache.len() as u64).sum()
+    }
+
+    /// Whether a fault of this kind strikes now.
+    fn strikes(&mut self, fault: Fault) -> bool {
+        let mut struck = false;
+        self.faults.retain_mut(|(kind, skip)| {
+            if *kind != fault {
+                return true;
+            }
+            let now = *skip == 0;
+            struck |= now;
+            *skip = skip.saturating_sub(1);
+            !now
+        });
+        struck
+    }
+
+    fn change(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.changes.push(change);
+    }
+}
+
+impl NameChange {
+    fn apply(&self, names: &mut BTreeMap<String, usize>) {
+        match self {
+            Self::Set(name, id) => {
+                names.retain(|_, other| other != id);
+                names.insert(name.clone(), *id);
+            }
+            Self::Remove(name) => {
+                names.remove(name);
+            }
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Set(name, _) | Self::Remove(name) => name,
+        }
+    }
+}
+
+impl Inode {
+    fn persist(&mut self, page: usize) {
+        let start = page * PAGE;
+        let end = (start + PAGE).min(self.cache.len());
+        if start < end {
+            if self.durable.len() < end {
+                self.durable.resize(end, 0);
+            }
+            self.durable[start..end].copy_from_slice(&self.cache[start..end]);
+        }
+    }
+
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        let end = offset + bytes.len();
+        if self.cache.len() < end {
+            self.cache.resize(end, 0);
+        }
+        self.cache[offset..end].copy_from_slice(bytes);
+        self.dirty.extend(offset / PAGE..end.div_ceil(PAGE));
+    }
+}
+
+fn directory_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+impl Disk for SimDisk {
+    fn describe(&self) -> String {
+        "a simulated disk".to_owned()
+    }
+
+    fn create_dir_all(&self, _directory: &str) -> io::Result<()> {
+        // Directories are nothing but the front part of names here.
+        Ok(())
+    }
+
+    fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let inner = &mut *self.lock();
+        let id = match (inner.names.get(name), mode) {
+            (Some(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
+            (Some(id), _) => *id,
+            (None, OpenMode::CreateNew) => {
+                let id = inner.files.len();
+                inner.files.push(Inode { cache: Vec::new(), durable: Vec::new(), dirty: BTreeSet::new() });
+                inner.change(NameChange::Set(name.to_owned(), id));
+                id
+            }
+            (None, _) => return Err(io::ErrorKind::NotFound.into()),
+        };
+        Ok(Arc::new(SimFile { disk: self.clone(), id, life: inner.life, writable: mode != OpenMode::Read }))
+    }
+
+    fn list(&self, directory: &str) -> io::Result<Vec<String>> {
+        let inner = self.lock();
+        let inside = inner.names.keys().filter(|name| directory_of(name) == directory);
+        Ok(inside.map(|name| name.rsplit('/').next().unwrap_or_default().to_owned()).collect())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let inner = &mut *self.lock();
+        let id = *inner.names.get(from).ok_or(io::ErrorKind::NotFound)?;
+        inner.change(NameChange::Set(to.to_owned(), id));
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let inner = &mut *self.lock();
+        if !inner.names.contains_key(name) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        inner.change(NameChange::Remove(name.to_owned()));
+        Ok(())
+    }
+
+    fn sync_dir(&self, directory: &str) -> io::Result<()> {
+        let inner = &mut *self.lock();
+        if inner.strikes(Fault::Sync) {
+            return Err(error(io::ErrorKind::Other, "sync of a directory failed"));
+        }
+        let (here, elsewhere) = std::mem::take(&mut inner.changes)
+            .into_iter()
+            .partition::<Vec<_>, _>(|change| directory_of(change.name()) == directory);
+        inner.changes = elsewhere;
+        for change in here {
+            change.apply(&mut inner.durable_names);
+        }
+        Ok(())
+    }
+
+    fn try_lock(&self, name: &str) -> io::Result<Option<Box<dyn DiskLock>>> {
+        let inner = &mut *self.lock();
+        if !inner.locked.insert(name.to_owned()) {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(SimLock { disk: self.clone(), name: name.to_owned(), life: inner.life })))
+    }
+}
+
+#[derive(Debug)]
+struct SimLock {
+    disk: SimDisk,
+    name: String,
+    life: u64,
+}
+
+impl DiskLock for SimLock {}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        let mut inner = self.disk.lock();
+        if inner.life == self.life {
+            inner.locked.remove(&self.name);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct SimFile {
+    disk: SimDisk,
+    id: usize,
+    life: u64,
+    writable: bool,
+}
+
+impl SimFile {
+    fn alive(&self) -> io::Result<MutexGuard<'_, Inner>> {
+        let inner = self.disk.lock();
+        if inner.life == self.life {
+            Ok(inner)
+        } else {
+            Err(error(io::ErrorKind::BrokenPipe, "this handle is of before the crash"))
+        }
+    }
+}
+
+impl DiskFile for SimFile {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let inner = &mut *self.alive()?;
+        if inner.strikes(Fault::Read) {
+            return Err(error(io::ErrorKind::Other, "a read failed"));
+        }
+        let bytes = &inner.files[self.id].cache;
+        let start = usize::try_from(offset).map_or(bytes.len(), |offset| offset.min(bytes.len()));
+        let mut length = buffer.len().min(bytes.len() - start);
+        if inner.short_io && length > 1 {
+            length = 1 + inner.random.below(length);
+        }
+        buffer[..length].copy_from_slice(&inner.files[self.id].cache[start..start + length]);
+        Ok(length)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        let inner = &mut *self.alive()?;
+        if !self.writable {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        if inner.strikes(Fault::Write) {
+            let part = inner.random.below(bytes.len() + 1);
+            let room = inner.files[self.id].cache.len().saturating_sub(offset);
+            inner.files[self.id].write(offset, &bytes[..part.min(room)]);
+            return Err(error(io::ErrorKind::Other, "a write failed"));
+        }
+        let mut length = bytes.len();
+        if inner.short_io && length > 1 {
+            length = 1 + inner.random.below(length);
+        }
+        let grows = (offset + length).saturating_sub(inner.files[self.id].cache.len()) as u64;
+        let full = inner.capacity.is_some_and(|capacity| inner.used() + grows > capacity);
+        if grows > 0 && full {
+            return Err(error(io::ErrorKind::StorageFull, "no space left on the disk"));
+        }
+        inner.files[self.id].write(offset, &bytes[..length]);
+        Ok(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let inner = &mut *self.alive()?;
+        let failed = inner.strikes(Fault::Sync);
+        let file = &mut inner.files[self.id];
+        for page in std::mem::take(&mut file.dirty) {
+            // A failed sync may still have brought some pages to the disk.
+            if !failed || inner.random.below(2) == 0 {
+                file.persist(page);
+            }
+        }
+        if failed {
+            return Err(error(io::ErrorKind::Other, "a sync failed"));
+        }
+        let len = file.cache.len();
+        file.durable.resize(len, 0);
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.alive()?.files[self.id].cache.len() as u64)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let inner = &mut *self.alive()?;
+        let len = usize::try_from(len).map_err(io::Error::other)?;
+        let file = &mut inner.files[self.id];
+        let from = len.min(file.cache.len());
+        file.cache.resize(len, 0);
+        file.dirty.extend(from / PAGE..len.div_ceil(PAGE));
+        Ok(())
+    }
+}

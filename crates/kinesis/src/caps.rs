@@ -1,0 +1,28 @@
+//! Limits of the Kinesis API (API reference and Developer Guide, "Quotas and limits").
+
+/// Records of one GetRecords answer, and their bytes.
+pub const GET_RECORDS_COUNT: usize = 10_000;
+pub const GET_RECORDS_BYTES: usize = 10 << 20;
+
+/// Data and partition keys of one PutRecords call.
+pub const PUT_RECORDS_BYTES: usize = 10 << 20;
+
+/// A record's data and partition key, by default, in KiB.
+pub const RECORD_KIB: u32 = 1_024;
+
+/// Life of a shard iterator and of a ListShards token.
+pub const ITERATOR_MILLIS: u64 = 300_000;
+pub const TOKEN_MILLIS: u64 = 300_000;
+
+/// Shards on a page of DescribeStream and of ListShards, whatever the caller asks for.
+pub const DESCRIBE_SHARDS: usize = 100;
+pub const LIST_SHARDS: usize = 1_000;
+
+/// Streams on a page of ListStreams when the caller names no limit.
+pub const LIST_STREAMS: usize = 100;
+
+/// Consumers on a page of ListStreamConsumers.
+pub const LIST_CONSUMERS: usize = 100;
+
+/// Shards of a new on-demand stream (Developer Guide, "On-demand mode").
+pub const ON_DEMAND_SHARDS: u32 = 4;

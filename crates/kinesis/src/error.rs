@@ -1,0 +1,186 @@
+//! The one place where what went wrong becomes what AWS says.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use millstream_api_kinesis::{Error, ErrorCode};
+use millstream_control::Refusal;
+use millstream_control_node::SubmitError;
+use millstream_engine::EngineError;
+use millstream_log::{AppendError, ReadError, Refused};
+use millstream_shapes::{DecodeError, Violations};
+
+/// An error for the client, and for the log what the client must not see.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub error: Error,
+    pub internal: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { error: Error::new(code, message), internal: None }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidArgumentException, message)
+    }
+
+    pub(crate) fn validation(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::ValidationException, message)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::ResourceNotFoundException, message)
+    }
+
+    pub(crate) fn in_use(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::ResourceInUseException, message)
+    }
+
+    /// A call with `DryRun` that passed every check ends here, before it acts.
+    pub(crate) fn if_dry_run(dry_run: Option<bool>) -> Result<(), Self> {
+        if dry_run == Some(true) {
+            return Err(Self::new(
+                ErrorCode::DryRunOperationException,
+                "The request would have succeeded, but the DryRun flag is set.",
+            ));
+        }
+        Ok(())
+    }
+
+    fn internal(message: &str, cause: impl std::fmt::Display) -> Self {
+        Self { internal: Some(cause.to_string()), ..Self::new(ErrorCode::InternalFailure, message) }
+    }
+
+    pub(crate) fn no_stream(stream: &str, account: &str) -> Self {
+        Self::not_found(format!("Stream {stream} under account {account} not found."))
+    }
+}
+
+impl From<DecodeError> for Failure {
+    fn from(error: DecodeError) -> Self {
+        Self { error: error.into(), internal: None }
+    }
+}
+
+impl From<Violations> for Failure {
+    fn from(violations: Violations) -> Self {
+        Self { error: violations.into(), internal: None }
+    }
+}
+
+/// Writes cannot be taken: the client may try again later, and nothing was done.
+const STOPPED: &str = "The server cannot write to its disk and has stopped taking writes. Nothing of this request was \
+                       stored. Reads still work; an operator must look at the server's log and start it again.";
+
+/// The log stopped while the request was under way.
+const UNKNOWN: &str = "The server stopped writing while this request was under way. It may or may not have been \
+                       stored; check before sending it again.";
+
+const NO_SPACE: &str =
+    "The server's disk is full. Nothing of this request was stored; try again when there is room.";
+
+pub(crate) fn control(error: SubmitError, account: &str) -> Failure {
+    match error {
+        SubmitError::Refused(refusal) => refused(refusal, account),
+        SubmitError::Log(error) => append(error),
+        SubmitError::Encoding(why) => {
+            Failure::internal("The request could not be stored; nothing was done.", why)
+        }
+        SubmitError::Closed => Failure::internal(UNKNOWN, "the control plane is shutting down"),
+    }
+}
+
+fn refused(refusal: Refusal, account: &str) -> Failure {
+    match refusal {
+        Refusal::StreamExists(name) => {
+            Failure::in_use(format!("Stream {name} under account {account} already exists."))
+        }
+        Refusal::NoSuchStream(name) => Failure::no_stream(&name, account),
+        Refusal::StreamBusy { name, status } => Failure::in_use(format!(
+            "Stream {name} under account {account} not ACTIVE, instead in state {}",
+            crate::shapes::stream_status(status).as_str()
+        )),
+        Refusal::ShardLimit { asked, existing, limit } => Failure::new(
+            ErrorCode::LimitExceededException,
+            format!(
+                "This request would exceed the shard limit for the account {account}. Current shard count for the \
+                 account: {existing}. Limit: {limit}. Number of additional shards that would have resulted from this \
+                 request: {asked}."
+            ),
+        ),
+        Refusal::Limit { what, limit } => Failure::new(
+            ErrorCode::LimitExceededException,
+            format!("This request would exceed the limit of {limit} {what}."),
+        ),
+        Refusal::StreamHasConsumers { stream, count } => Failure::in_use(format!(
+            "Stream {stream} under account {account} has {count} registered consumers. Deregister them first, or set \
+             EnforceConsumerDeletion."
+        )),
+        Refusal::ConsumerExists { stream, consumer } => Failure::in_use(format!(
+            "Consumer {consumer} of stream {stream} under account {account} already exists."
+        )),
+        Refusal::NoSuchConsumer { consumer, .. } => {
+            Failure::not_found(format!("Consumer {consumer}, account {account} not found."))
+        }
+        refusal @ (Refusal::FunctionExists(_)
+        | Refusal::NoSuchFunction(_)
+        | Refusal::RevisionMismatch { .. }
+        | Refusal::FunctionBusy(_)
+        | Refusal::FunctionPending(_)
+        | Refusal::MappingExists { .. }
+        | Refusal::NoSuchMapping(_)
+        | Refusal::MappingBusy { .. }) => {
+            Failure::internal("An internal error occurred; nothing was done.", refusal)
+        }
+    }
+}
+
+pub(crate) fn engine(error: EngineError, account: &str) -> Failure {
+    match error {
+        EngineError::NoSuchShard { stream, shard } => no_shard(&stream, &shard.to_string(), account),
+        EngineError::Gone(stream) => Failure::no_stream(&stream, account),
+        error @ EngineError::NoShardForKey(_) => {
+            Failure::internal("No open shard takes this key; nothing was done.", error)
+        }
+        error @ EngineError::UnknownForm(_) => Failure::internal(
+            "A stored record is in a form that this version of Millstream does not know. A newer version wrote it.",
+            error,
+        ),
+        EngineError::Append(error) => append(error),
+        EngineError::Read(error) => read(error),
+    }
+}
+
+pub(crate) fn no_shard(stream: &str, shard: &str, account: &str) -> Failure {
+    Failure::not_found(format!("Shard {shard} in stream {stream} under account {account} does not exist"))
+}
+
+fn append(error: AppendError) -> Failure {
+    match error {
+        AppendError::Refused(Refused::Full) => Failure::new(
+            ErrorCode::ProvisionedThroughputExceededException,
+            "Rate exceeded: the server's disk takes no more at the moment. Nothing of this request was stored; slow \
+             down and try again.",
+        ),
+        AppendError::Refused(Refused::NoSpace) => Failure::internal(NO_SPACE, "the disk is full"),
+        AppendError::Refused(refused @ Refused::TooLarge { .. }) => {
+            Failure::invalid(format!("The request is too large to be stored: {refused}."))
+        }
+        AppendError::Refused(refused @ (Refused::NoSuchShard(_) | Refused::Closed | Refused::Stopped(_))) => {
+            Failure::internal(STOPPED, refused)
+        }
+        AppendError::Unknown(why) => Failure::internal(UNKNOWN, why),
+    }
+}
+
+fn read(error: ReadError) -> Failure {
+    match error {
+        error @ ReadError::Corrupt { .. } => Failure::internal(
+            "Stored records are damaged and are not served. An operator must look at the server's log.",
+            error,
+        ),
+        error @ (ReadError::NoSuchShard(_) | ReadError::Trimmed { .. } | ReadError::Io(_)) => {
+            Failure::internal("The records could not be read; try again.", error)
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! GetRecords: a page from an iterator, and the iterator to go on with.
+
+use crate::error::{self, Failure};
+use crate::iterator::ShardIterator;
+use crate::{Kinesis, caps, shapes};
+use millstream_api_kinesis::{self as api, ErrorCode};
+use millstream_engine::PageLimit;
+use millstream_types::Timestamp;
+
+pub(crate) async fn run(
+    service: &Kinesis,
+    input: api::GetRecordsInput,
+) -> Result<api::GetRecordsOutput, Failure> {
+    let iterator = ShardIterator::open(&input.shard_iterator)
+        .ok_or_else(|| Failure::invalid("Invalid ShardIterator."))?;
+    let now = service.engine.now();
+    if iterator.is_expired(now) {
+        return Err(expired(iterator.issued, now));
+    }
+    let stream = service.active_stream(Some(&iterator.stream), input.stream_arn.as_deref())?;
+    let shard = stream.shards.iter().find(|shard| shard.log == iterator.shard);
+    let shard = shard.ok_or_else(|| Failure::no_stream(&iterator.stream, &service.home.account))?;
+    let limit = input.limit.and_then(|limit| usize::try_from(limit).ok());
+    let limit =
+        PageLimit { records: limit.unwrap_or(caps::GET_RECORDS_COUNT), bytes: caps::GET_RECORDS_BYTES };
+    Failure::if_dry_run(input.dry_run)?;
+    let page = service.engine.read(&stream, shard, iterator.position, limit).await;
+    let page = page.map_err(|error| error::engine(error, &service.home.account))?;
+    let next = ShardIterator { position: page.next, issued: now, ..iterator };
+    Ok(api::GetRecordsOutput {
+        records: shapes::records(page.records),
+        next_shard_iterator: (!page.at_end).then(|| next.seal()),
+        millis_behind_latest: i64::try_from(page.behind_millis).ok(),
+        child_shards: page.at_end.then(|| shapes::child_shards(&stream, shard)),
+        ..Default::default()
+    })
+}
+
+fn expired(issued: Timestamp, now: Timestamp) -> Failure {
+    Failure::new(
+        ErrorCode::ExpiredIteratorException,
+        format!(
+            "Iterator expired. The iterator was created at time {issued} while right now it is {now} which is further \
+             in the future than the tolerated delay of {} milliseconds.",
+            caps::ITERATOR_MILLIS
+        ),
+    )
+}

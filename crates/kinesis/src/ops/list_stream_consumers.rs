@@ -1,0 +1,28 @@
+//! ListStreamConsumers: by name, a page at a time.
+
+use crate::error::Failure;
+use crate::{Kinesis, caps, shapes, token};
+use millstream_api_kinesis as api;
+
+const TOKEN: &str = "consumers";
+
+pub(crate) async fn run(
+    service: &Kinesis,
+    input: api::ListStreamConsumersInput,
+) -> Result<api::ListStreamConsumersOutput, Failure> {
+    let stream = service.stream(None, Some(&input.stream_arn))?;
+    let limit = input.max_results.and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.unwrap_or(caps::LIST_CONSUMERS).min(caps::LIST_CONSUMERS);
+    let after = match &input.next_token {
+        None => String::new(),
+        Some(token) => {
+            let fields = token::open(TOKEN, token).and_then(|fields| fields.into_iter().next());
+            fields.ok_or_else(|| Failure::invalid("NextToken is invalid."))?
+        }
+    };
+    let mut rest = stream.consumers.values().filter(|consumer| consumer.name > after).cloned();
+    let consumers: Vec<_> = rest.by_ref().take(limit).map(shapes::consumer).collect();
+    let last = consumers.last().filter(|_| rest.next().is_some());
+    let next_token = last.map(|consumer| token::seal(TOKEN, &[&consumer.consumer_name]));
+    Ok(api::ListStreamConsumersOutput { consumers: Some(consumers), next_token, ..Default::default() })
+}

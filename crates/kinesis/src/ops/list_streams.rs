@@ -1,0 +1,51 @@
+//! ListStreams: names in order, a page at a time.
+
+use crate::error::Failure;
+use crate::{Kinesis, caps, shapes, token};
+use millstream_api_kinesis as api;
+use std::ops::Bound;
+
+const TOKEN: &str = "streams";
+
+pub(crate) async fn run(
+    service: &Kinesis,
+    input: api::ListStreamsInput,
+) -> Result<api::ListStreamsOutput, Failure> {
+    let limit = input.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(caps::LIST_STREAMS);
+    let after = match (input.next_token, input.exclusive_start_stream_name) {
+        (Some(token), None) => {
+            let fields = token::open(TOKEN, &token).and_then(|fields| fields.into_iter().next());
+            Some(fields.ok_or_else(|| Failure::invalid("NextToken is invalid."))?)
+        }
+        (None, name) => name,
+        (Some(_), Some(_)) => {
+            return Err(Failure::invalid(
+                "NextToken and ExclusiveStartStreamName cannot be provided together.",
+            ));
+        }
+    };
+    let state = service.control().state();
+    let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let mut rest = state.streams.range((start, Bound::Unbounded)).map(|(_, stream)| stream);
+    let page: Vec<_> = rest.by_ref().take(limit).collect();
+    let has_more_streams = rest.next().is_some();
+    let last = page.last().filter(|_| has_more_streams);
+    Ok(api::ListStreamsOutput {
+        stream_names: page.iter().map(|stream| stream.name.clone()).collect(),
+        has_more_streams,
+        next_token: last.map(|stream| token::seal(TOKEN, &[&stream.name])),
+        stream_summaries: Some(
+            page.iter()
+                .map(|stream| api::StreamSummary {
+                    stream_name: stream.name.clone(),
+                    stream_arn: stream.arn.clone(),
+                    stream_status: shapes::stream_status(stream.status),
+                    stream_mode_details: Some(shapes::mode_details(stream)),
+                    stream_creation_timestamp: Some(stream.created),
+                    ..Default::default()
+                })
+                .collect(),
+        ),
+        ..Default::default()
+    })
+}

@@ -1,0 +1,106 @@
+//! SubscribeToShard: records pushed as they become durable, for five minutes, as an event stream.
+//!
+//! The first frame is `initial-response`: botocore refuses a stream without it and the Go SDK waits for it for ever.
+
+use crate::error::{self, Failure};
+use crate::ops::get_shard_iterator;
+use crate::service::EventFrames;
+use crate::{Kinesis, shapes};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream;
+use millstream_api_kinesis as api;
+use millstream_control::{ConsumerStatus, StreamStatus};
+use millstream_engine::{Event, SubscribeError, Subscription, SubscriptionEnd};
+use millstream_shapes::{Codec, Empty, ErrorName};
+use millstream_types::{SequenceNumber, ShardId};
+use millstream_wire::{error_body, event_stream};
+
+pub(crate) async fn run<C: Codec + Clone + Send + Sync + 'static>(
+    service: &Kinesis,
+    codec: &C,
+    input: api::SubscribeToShardInput,
+) -> Result<EventFrames, Failure> {
+    let account = &service.home.account;
+    let (stream, consumer) = service.consumer(Some(&input.consumer_arn), None, None)?;
+    if consumer.status != ConsumerStatus::Active || stream.status != StreamStatus::Active {
+        return Err(Failure::in_use(format!("Consumer {} is not ACTIVE.", consumer.arn)));
+    }
+    let shard = service.shard(&stream, &input.shard_id)?;
+    let at = &input.starting_position;
+    let number = at.sequence_number.as_deref();
+    let start = get_shard_iterator::start(service, &stream, shard, &at.r#type, number, at.timestamp)?;
+    Failure::if_dry_run(input.dry_run)?;
+    let position = service.engine.position(&stream, shard, start).await;
+    let position = position.map_err(|error| error::engine(error, account))?;
+    let subscription =
+        service.engine.subscribe(&stream, &consumer.arn, shard, position).map_err(|error| match error {
+            SubscribeError::InUse { consumer } => Failure::in_use(format!(
+                "Another active subscription exists for this consumer: {consumer} and shard: {}",
+                input.shard_id
+            )),
+            SubscribeError::Engine(error) => error::engine(error, account),
+        })?;
+    let hello = event_stream::initial_response(C::CONTENT_TYPE, &codec.encode(&Empty {}));
+    let frames = Frames { service: service.clone(), codec: codec.clone(), subscription, shard: shard.id };
+    let events = stream::unfold(Some(frames), next_frame);
+    Ok(stream::once(async { hello }).chain(events).boxed())
+}
+
+struct Frames<C> {
+    service: Kinesis,
+    codec: C,
+    subscription: Subscription,
+    shard: ShardId,
+}
+
+/// The next frame, and what is left to do after it: nothing, after an error.
+async fn next_frame<C: Codec>(frames: Option<Frames<C>>) -> Option<(Bytes, Option<Frames<C>>)> {
+    let mut frames = frames?;
+    match frames.subscription.next().await {
+        Ok(event) => {
+            let body = frames.codec.encode(&event_shape(event, frames.shard));
+            Some((
+                event_stream::event(api::SubscribeToShardEvent::EVENT_TYPE, C::CONTENT_TYPE, &body),
+                Some(frames),
+            ))
+        }
+        Err(SubscriptionEnd::Expired | SubscriptionEnd::ShardEnd) => None,
+        Err(SubscriptionEnd::TakenOver) => Some((
+            exception::<C>(&Failure::in_use(
+                "Another subscription of this consumer to this shard took over.",
+            )),
+            None,
+        )),
+        Err(SubscriptionEnd::Gone) => {
+            let gone = Failure::not_found("The stream or the consumer of this subscription was deleted.");
+            Some((exception::<C>(&gone), None))
+        }
+        Err(SubscriptionEnd::Failed(error)) => {
+            let failure = error::engine(error, &frames.service.home.account);
+            tracing::error!(shard = %frames.shard, internal = failure.internal, "a subscription failed");
+            Some((exception::<C>(&failure), None))
+        }
+    }
+}
+
+fn exception<C: Codec>(failure: &Failure) -> Bytes {
+    event_stream::exception(failure.error.code.name(), C::CONTENT_TYPE, &error_body::json11(&failure.error))
+}
+
+fn event_shape(event: Event, shard: ShardId) -> api::SubscribeToShardEvent {
+    let page = event.page;
+    // "After this number" is where the reader stands, also when there was no record to name.
+    let continuation = match page.next.0.checked_sub(1) {
+        None => SequenceNumber::start_of(shard),
+        Some(last) => SequenceNumber::of_record(shard, millstream_types::Position(last)),
+    };
+    let ended = event.stream.shard(shard).filter(|_| page.at_end);
+    api::SubscribeToShardEvent {
+        continuation_sequence_number: continuation.to_string(),
+        millis_behind_latest: i64::try_from(page.behind_millis).unwrap_or(i64::MAX),
+        child_shards: ended.map(|shard| shapes::child_shards(&event.stream, shard)),
+        records: shapes::records(page.records),
+        ..Default::default()
+    }
+}

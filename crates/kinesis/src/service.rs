@@ -1,0 +1,156 @@
+use crate::error::Failure;
+use crate::ops;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use millstream_api_kinesis::{self as api, ErrorCode, Operation};
+use millstream_control_node::ControlHandle;
+use millstream_engine::Engine;
+use millstream_shapes::{ApiOperation, Codec, check};
+use millstream_types::Home;
+
+/// The Kinesis service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Kinesis {
+    pub(crate) engine: Engine,
+    pub(crate) home: Home,
+}
+
+/// Event stream frames, ready to be sent. Ends when the subscription does.
+pub type EventFrames = BoxStream<'static, Bytes>;
+
+/// What an operation answers: one body, or a stream of frames.
+pub enum Answer {
+    Body(Bytes),
+    Events(EventFrames),
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Body(_) => "Body",
+            Self::Events(_) => "Events",
+        })
+    }
+}
+
+/// Decode, check, run, encode: the same four steps for each operation that answers with one body.
+macro_rules! answer {
+    ($service:expr, $codec:expr, $body:expr, $operation:ident, $run:path) => {{
+        let input = read::<api::$operation, _>($codec, $body)?;
+        let output = $run($service, input).await?;
+        Ok(Answer::Body(write::<api::$operation, _>($codec, &output)))
+    }};
+}
+
+impl Kinesis {
+    pub fn new(engine: Engine, home: Home) -> Self {
+        Self { engine, home }
+    }
+
+    pub(crate) fn control(&self) -> &ControlHandle {
+        self.engine.control()
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm for each of the API's operations")]
+    /// Run the operation that `name` names (the part of `X-Amz-Target` after the dot).
+    pub async fn call<C: Codec + Clone + Send + Sync + 'static>(
+        &self,
+        codec: &C,
+        name: &str,
+        body: &[u8],
+    ) -> Result<Answer, Failure> {
+        use Operation as Op;
+        let operation = Op::from_name(name).ok_or_else(|| unknown(name))?;
+        match operation {
+            Op::CreateStream => answer!(self, codec, body, CreateStream, ops::create_stream::run),
+            Op::DeleteStream => answer!(self, codec, body, DeleteStream, ops::delete_stream::run),
+            Op::DeregisterStreamConsumer => {
+                answer!(self, codec, body, DeregisterStreamConsumer, ops::deregister_stream_consumer::run)
+            }
+            Op::DescribeStream => answer!(self, codec, body, DescribeStream, ops::describe_stream::run),
+            Op::DescribeStreamConsumer => {
+                answer!(self, codec, body, DescribeStreamConsumer, ops::describe_stream_consumer::run)
+            }
+            Op::DescribeStreamSummary => {
+                answer!(self, codec, body, DescribeStreamSummary, ops::describe_stream_summary::run)
+            }
+            Op::GetRecords => answer!(self, codec, body, GetRecords, ops::get_records::run),
+            Op::GetShardIterator => {
+                answer!(self, codec, body, GetShardIterator, ops::get_shard_iterator::run)
+            }
+            Op::ListShards => answer!(self, codec, body, ListShards, ops::list_shards::run),
+            Op::ListStreamConsumers => {
+                answer!(self, codec, body, ListStreamConsumers, ops::list_stream_consumers::run)
+            }
+            Op::ListStreams => answer!(self, codec, body, ListStreams, ops::list_streams::run),
+            Op::PutRecord => answer!(self, codec, body, PutRecord, ops::put_record::run),
+            Op::PutRecords => answer!(self, codec, body, PutRecords, ops::put_records::run),
+            Op::RegisterStreamConsumer => {
+                answer!(self, codec, body, RegisterStreamConsumer, ops::register_stream_consumer::run)
+            }
+            Op::SubscribeToShard => {
+                let input = read::<api::SubscribeToShard, _>(codec, body)?;
+                Ok(Answer::Events(ops::subscribe_to_shard::run(self, codec, input).await?))
+            }
+            Op::AcknowledgeDeadLetterQueueRecords
+            | Op::AcknowledgeQueueRecords
+            | Op::AddTagsToStream
+            | Op::CreateChannel
+            | Op::CreateQueue
+            | Op::DecreaseStreamRetentionPeriod
+            | Op::DeleteChannel
+            | Op::DeleteQueue
+            | Op::DeleteResourcePolicy
+            | Op::DescribeAccountSettings
+            | Op::DescribeChannel
+            | Op::DescribeLimits
+            | Op::DescribeQueue
+            | Op::DisableEnhancedMonitoring
+            | Op::EnableEnhancedMonitoring
+            | Op::GetResourcePolicy
+            | Op::IncreaseStreamRetentionPeriod
+            | Op::ListChannels
+            | Op::ListQueues
+            | Op::ListTagsForResource
+            | Op::ListTagsForStream
+            | Op::MergeShards
+            | Op::PutResourcePolicy
+            | Op::ReceiveDeadLetterQueueRecords
+            | Op::ReceiveQueueRecords
+            | Op::RemoveTagsFromStream
+            | Op::RestoreDeadLetterQueueRecords
+            | Op::SplitShard
+            | Op::StartStreamEncryption
+            | Op::StopStreamEncryption
+            | Op::TagResource
+            | Op::UntagResource
+            | Op::UpdateAccountSettings
+            | Op::UpdateChannel
+            | Op::UpdateDeadLetterQueueRecordsVisibility
+            | Op::UpdateMaxRecordSize
+            | Op::UpdateQueue
+            | Op::UpdateQueueRecordsVisibility
+            | Op::UpdateShardCount
+            | Op::UpdateStreamMode
+            | Op::UpdateStreamRecordDistributionStrategy
+            | Op::UpdateStreamWarmThroughput => Err(unknown(name)),
+        }
+    }
+}
+
+fn read<O: ApiOperation, C: Codec>(codec: &C, body: &[u8]) -> Result<O::Input, Failure> {
+    let input: O::Input = codec.decode(body)?;
+    check(&input)?;
+    Ok(input)
+}
+
+fn write<O: ApiOperation, C: Codec>(codec: &C, output: &O::Output) -> Bytes {
+    if O::HAS_OUTPUT { codec.encode(output) } else { Bytes::new() }
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::new(
+        ErrorCode::UnknownOperationException,
+        format!("{name} is not an operation that this version of Millstream supports."),
+    )
+}

@@ -1,0 +1,39 @@
+//! Limits of the Lambda API: what one request may ask for.
+
+/// Seconds a function may run. The service model allows more, for managed instances, which are not built.
+pub const TIMEOUT_SECS: i32 = 900;
+
+/// Memory and `/tmp` of a function, in MB. The model's greater bounds are for managed instances too.
+pub const MEMORY_MB: i32 = 10_240;
+pub const EPHEMERAL_MB: i32 = 10_240;
+
+/// A bare function name in `CreateFunction`, in characters.
+pub const NAME_CHARS: usize = 64;
+
+/// Environment variables of a function, measured as AWS does: as a JSON object without blanks.
+pub const ENVIRONMENT_BYTES: usize = 4_096;
+
+/// Layers of a function.
+pub const LAYERS: usize = 5;
+
+/// Code and layers of a function, unzipped.
+pub const UNZIPPED_BYTES: u64 = 262_144_000;
+
+/// Tags of a function (AWS: 50).
+pub const TAGS: usize = 50;
+
+/// What a synchronous invocation may be given.
+pub const PAYLOAD_BYTES: usize = 6_291_456;
+
+/// `X-Amz-Client-Context`, in base64.
+pub const CLIENT_CONTEXT_CHARS: usize = 3_583;
+
+/// `X-Amzn-Trace-Id`; a longer one is not passed on.
+pub const TRACE_ID_CHARS: usize = 256;
+
+/// What a list operation returns at once when the caller names no number.
+pub const PAGE: usize = 50;
+pub const MAPPING_PAGE: usize = 100;
+
+/// Functions whose code is unpacked at the same time.
+pub const UNPACK_AT_ONCE: usize = 4;

@@ -1,0 +1,156 @@
+//! A function as the API shows it.
+
+use crate::names::LATEST;
+use millstream_api_lambda as api;
+use millstream_control::{Code, Function, FunctionSettings, FunctionStatus, UpdateStatus};
+use millstream_types::Home;
+use std::fmt::Write;
+
+/// What is left out depends on the operation, as recorded on AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// Everything.
+    Full,
+    /// `CreateFunction`: nothing of updates yet.
+    Created,
+    /// `ListFunctions`: no state, no runtime version.
+    Listed,
+}
+
+const CREATING: &str = "Creating";
+const BEING_CREATED: &str = "The function is being created.";
+
+/// `qualified` puts the version into the ARN: it is there when the client named one.
+pub(crate) fn describe(
+    home: &Home,
+    function: &Function,
+    view: View,
+    qualified: bool,
+) -> api::FunctionConfiguration {
+    let (code, settings) = function.shown();
+    let mut shown = what_was_set(home, function, code, settings);
+    if qualified {
+        shown.function_arn = Some(format!("{}:{LATEST}", function.arn));
+    }
+    match view {
+        View::Full => {
+            show_status(function, &mut shown);
+            show_update(function, &mut shown);
+        }
+        View::Created => show_status(function, &mut shown),
+        View::Listed => shown.runtime_version_config = None,
+    }
+    shown
+}
+
+fn what_was_set(
+    home: &Home,
+    function: &Function,
+    code: &Code,
+    settings: &FunctionSettings,
+) -> api::FunctionConfiguration {
+    let layers: Vec<api::Layer> = settings
+        .layers
+        .iter()
+        .map(|layer| api::Layer {
+            arn: Some(layer.arn.clone()),
+            code_size: Some(signed(layer.size)),
+            ..Default::default()
+        })
+        .collect();
+    let environment =
+        api::EnvironmentResponse { variables: Some(settings.environment.clone()), ..Default::default() };
+    api::FunctionConfiguration {
+        function_name: Some(function.name.clone()),
+        function_arn: Some(function.arn.clone()),
+        runtime: Some(settings.runtime.as_str().into()),
+        role: Some(settings.role.clone()),
+        handler: Some(settings.handler.clone()),
+        code_size: Some(signed(code.size)),
+        code_sha256: Some(code.sha256.clone()),
+        description: Some(settings.description.clone()),
+        timeout: Some(small(settings.timeout_secs)),
+        memory_size: Some(small(settings.memory_mb)),
+        last_modified: Some(function.modified.lambda_date()),
+        version: Some(LATEST.to_owned()),
+        environment: (!settings.environment.is_empty()).then_some(environment),
+        tracing_config: Some(api::TracingConfigResponse {
+            mode: Some(settings.tracing_mode.as_str().into()),
+        }),
+        revision_id: Some(function.revision_id.clone()),
+        layers: (!layers.is_empty()).then_some(layers),
+        package_type: Some("Zip".into()),
+        architectures: Some(function.architectures.iter().map(|name| name.as_str().into()).collect()),
+        ephemeral_storage: Some(api::EphemeralStorage {
+            size: small(settings.ephemeral_mb),
+            ..Default::default()
+        }),
+        snap_start: Some(api::SnapStartResponse {
+            apply_on: Some("None".into()),
+            optimization_status: Some("Off".into()),
+        }),
+        runtime_version_config: Some(api::RuntimeVersionConfig {
+            runtime_version_arn: Some(runtime_version_arn(home, &settings.runtime)),
+            ..Default::default()
+        }),
+        logging_config: Some(api::LoggingConfig {
+            log_format: Some("Text".into()),
+            log_group: Some(format!("/aws/lambda/{}", function.name)),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn show_status(function: &Function, shown: &mut api::FunctionConfiguration) {
+    let (state, why) = match &function.status {
+        FunctionStatus::Pending => ("Pending", Some((CREATING, BEING_CREATED))),
+        FunctionStatus::Active => ("Active", None),
+        FunctionStatus::Failed { code, reason } => ("Failed", Some((code.as_str(), reason.as_str()))),
+    };
+    shown.state = Some(state.into());
+    if let Some((code, reason)) = why {
+        shown.state_reason_code = Some(code.into());
+        shown.state_reason = Some(reason.to_owned());
+    }
+}
+
+fn show_update(function: &Function, shown: &mut api::FunctionConfiguration) {
+    let (status, why) = match (&function.status, &function.update) {
+        // Nothing was ever in place that an update could have changed.
+        (FunctionStatus::Pending, _) => return,
+        (_, UpdateStatus::InProgress) => ("InProgress", Some((CREATING, BEING_CREATED))),
+        (_, UpdateStatus::Failed { code, reason }) => ("Failed", Some((code.as_str(), reason.as_str()))),
+        (FunctionStatus::Failed { code, reason }, UpdateStatus::Successful) => {
+            ("Failed", Some((code.as_str(), reason.as_str())))
+        }
+        (FunctionStatus::Active, UpdateStatus::Successful) => ("Successful", None),
+    };
+    shown.last_update_status = Some(status.into());
+    if let Some((code, reason)) = why {
+        shown.last_update_status_reason_code = Some(code.into());
+        shown.last_update_status_reason = Some(reason.to_owned());
+    }
+}
+
+/// AWS names a build of the runtime by a digest. Ours stands for the host's own runtime of that name, and is the same
+/// always: FNV-1a of the name from four starting points.
+fn runtime_version_arn(home: &Home, runtime: &str) -> String {
+    let mut digest = String::with_capacity(64);
+    for start in 0..4_u64 {
+        let hash = runtime.bytes().fold(0xcbf2_9ce4_8422_2325 ^ start, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        write!(digest, "{hash:016x}").expect("writing to a String cannot fail");
+    }
+    format!("arn:{}:lambda:{}::runtime:{digest}", home.partition, home.region)
+}
+
+/// Sizes are far below where this could saturate.
+pub(crate) fn signed(size: u64) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn small(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,115 @@
+//! Does the work that the control state asks for: new code is unpacked, workers of deleted functions are ended.
+//! Level-triggered: what is `Pending` is unpacked, whoever asked and however often the server was restarted meanwhile.
+
+use crate::caps;
+use crate::service::Lambda;
+use millstream_control::{FinishFunctionUpdate, Function, FunctionStatus, State, UpdateStatus};
+use millstream_control_node::SubmitError;
+use millstream_functions::{CodeError, CodeKey, NotACodeKey};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// How long to wait after a result that could not be written down before the work is done again.
+const RETRY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+enum UnpackError {
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    #[error(transparent)]
+    Key(#[from] NotACodeKey),
+}
+
+impl UnpackError {
+    /// Code and reason, as `StateReasonCode` and `StateReason` show them.
+    fn told(&self) -> (String, String) {
+        match self {
+            Self::Code(CodeError::BadZip(_)) => ("InvalidZipFileException".into(), self.to_string()),
+            Self::Code(CodeError::Missing { .. } | CodeError::Io { .. }) | Self::Key(_) => {
+                ("InternalError".into(), format!("{self}. Update the function's code to try again."))
+            }
+        }
+    }
+}
+
+impl Lambda {
+    /// Keep functions in step with the control state, until the control node is gone.
+    pub async fn run_lifecycle(self) {
+        let mut watch = self.control().watch();
+        let mut known: HashSet<String> = HashSet::new();
+        loop {
+            let state = watch.borrow_and_update().clone();
+            self.retire_deleted(&mut known, &state);
+            match self.unpack_all(&state).await {
+                Ok(()) => {
+                    if watch.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a function's new state could not be written down; trying again");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn retire_deleted(&self, known: &mut HashSet<String>, state: &State) {
+        let now: HashSet<String> = state.functions.values().map(|function| function.arn.clone()).collect();
+        for gone in known.difference(&now) {
+            self.functions().retire(gone);
+        }
+        *known = now;
+    }
+
+    async fn unpack_all(&self, state: &State) -> Result<(), SubmitError> {
+        let waiting: Vec<&Arc<Function>> =
+            state.functions.values().filter(|function| is_waiting(function)).collect();
+        for some in waiting.chunks(caps::UNPACK_AT_ONCE) {
+            let mut tasks = JoinSet::new();
+            for function in some {
+                tasks.spawn(self.clone().unpack((*function).clone()));
+            }
+            for outcome in tasks.join_all().await {
+                outcome?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Unpack what the function's update will put in place, and say how it went.
+    async fn unpack(self, function: Arc<Function>) -> Result<(), SubmitError> {
+        let failure = self.materialize(&function).await.err();
+        if let Some(error) = &failure {
+            tracing::warn!(%error, function = function.name, "function code could not be unpacked");
+        }
+        let command = FinishFunctionUpdate {
+            name: function.name.clone(),
+            revision_id: function.revision_id.clone(),
+            failure: failure.map(|error| error.told()),
+        };
+        match self.control().submit(command).await {
+            // Deleted meanwhile.
+            Ok(()) | Err(SubmitError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn materialize(&self, function: &Function) -> Result<(), UnpackError> {
+        let (code, settings) = function.shown();
+        let store = self.functions().code();
+        store.materialize(&code.key.parse()?).await?;
+        let layers: Vec<CodeKey> =
+            settings.layers.iter().map(|layer| layer.key.parse()).collect::<Result<_, _>>()?;
+        if !layers.is_empty() {
+            store.materialize_layers(&layers).await?;
+        }
+        Ok(())
+    }
+}
+
+fn is_waiting(function: &Function) -> bool {
+    function.status == FunctionStatus::Pending || function.update == UpdateStatus::InProgress
+}

@@ -1,0 +1,117 @@
+use super::Handle;
+use crate::configuration::{View, describe};
+use crate::names::Target;
+use crate::service::{Context, Lambda};
+use crate::settings::{self, NotBuilt};
+use crate::upload::{Upload, code_of};
+use crate::{Failure, caps, error};
+use api::{CreateFunctionRequest, FunctionConfiguration, PackageType};
+use millstream_api_lambda as api;
+use millstream_control::{CreateFunction, FunctionSettings, Refusal};
+use millstream_host::entropy;
+
+impl Handle for api::CreateFunction {
+    fn first(input: &CreateFunctionRequest) -> Result<(), Failure> {
+        input.runtime.as_ref().map_or(Ok(()), |runtime| settings::known_runtime(runtime.as_str()).map(drop))
+    }
+
+    async fn handle(
+        lambda: &Lambda,
+        input: CreateFunctionRequest,
+        _context: Context<'_>,
+    ) -> Result<FunctionConfiguration, Failure> {
+        let name = new_name(lambda, &input.function_name)?;
+        refuse_what_is_not_built(&input, &name)?;
+        let state = lambda.control().state();
+        if state.functions.contains_key(&name) {
+            return Err(error::submit(lambda.home(), Refusal::FunctionExists(name).into()));
+        }
+        let settings = settings_of(lambda, &input).await?;
+        let stored = lambda
+            .store(Upload {
+                zip_file: input.code.zip_file.as_ref(),
+                from_s3: input.code.s3_bucket.is_some() || input.code.s3_key.is_some(),
+                image: input.code.image_uri.is_some(),
+            })
+            .await?;
+        lambda.check_unzipped(stored.unzipped_size, &settings.layers).await?;
+        let architectures = input.architectures.unwrap_or_default();
+        let architectures: Vec<String> = architectures.iter().map(|name| name.as_str().to_owned()).collect();
+        let command = CreateFunction {
+            arn: lambda.home().function_arn(&name),
+            name,
+            code: code_of(&stored),
+            settings,
+            architectures: if architectures.is_empty() { vec!["x86_64".to_owned()] } else { architectures },
+            tags: settings::tags(input.tags)?,
+            revision_id: entropy::uuid(),
+        };
+        let made = lambda.control().submit(command).await;
+        let function = made.map_err(|error| error::submit(lambda.home(), error))?;
+        Ok(describe(lambda.home(), &function, View::Created, false))
+    }
+}
+
+fn new_name(lambda: &Lambda, asked: &str) -> Result<String, Failure> {
+    let target = Target::parse(lambda.home(), asked)?;
+    if target.qualifier.is_some() {
+        return Err(Failure::invalid(format!("A new function's name cannot have a qualifier: {asked}")));
+    }
+    if target.name.chars().count() > caps::NAME_CHARS {
+        return Err(Failure::invalid(format!(
+            "1 validation error detected: Value '{asked}' at 'functionName' failed to satisfy constraint: Member must \
+             have length less than or equal to {}",
+            caps::NAME_CHARS
+        )));
+    }
+    Ok(target.name)
+}
+
+fn refuse_what_is_not_built(input: &CreateFunctionRequest, name: &str) -> Result<(), Failure> {
+    let other_package = input.package_type.as_ref().is_some_and(|package| *package != PackageType::Zip);
+    let given = |text: Option<&String>| text.is_some_and(|text| !text.is_empty());
+    NotBuilt {
+        vpc_config: input.vpc_config.as_ref(),
+        dead_letter_config: input.dead_letter_config.as_ref(),
+        kms_key_arn: input.kms_key_arn.as_deref(),
+        file_systems: input.file_system_configs.as_ref().map_or(0, Vec::len),
+        image_config: input.image_config.as_ref(),
+        snap_start: input.snap_start.as_ref(),
+        logging_config: input.logging_config.as_ref(),
+        others: &[
+            (other_package, "A PackageType other than Zip"),
+            (input.publish == Some(true), "Publish"),
+            (input.publish_to.is_some(), "PublishTo"),
+            (given(input.code_signing_config_arn.as_ref()), "CodeSigningConfigArn"),
+            (given(input.code.source_kms_key_arn.as_ref()), "Code.SourceKMSKeyArn"),
+            (input.tenancy_config.is_some(), "TenancyConfig"),
+            (input.capacity_provider_config.is_some(), "CapacityProviderConfig"),
+            (input.durable_config.is_some(), "DurableConfig"),
+            (input.runtime_config.is_some(), "RuntimeConfig"),
+            (input.accelerator_config.is_some(), "AcceleratorConfig"),
+        ],
+    }
+    .check(name)
+}
+
+async fn settings_of(lambda: &Lambda, input: &CreateFunctionRequest) -> Result<FunctionSettings, Failure> {
+    let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
+        return Err(settings::handler_and_runtime_needed());
+    };
+    let state = lambda.control().state();
+    let tracing = input.tracing_config.as_ref().and_then(|config| config.mode.as_ref());
+    Ok(FunctionSettings {
+        description: input.description.clone().unwrap_or_default(),
+        role: input.role.clone(),
+        handler: settings::check_handler(handler)?,
+        timeout_secs: settings::timeout(input.timeout.unwrap_or(3))?,
+        memory_mb: settings::memory(input.memory_size.unwrap_or(128))?,
+        ephemeral_mb: settings::ephemeral(
+            input.ephemeral_storage.as_ref().map_or(512, |storage| storage.size),
+        )?,
+        environment: input.environment.as_ref().map(settings::environment).transpose()?.unwrap_or_default(),
+        layers: lambda.resolve_layers(&state, input.layers.as_deref().unwrap_or_default())?,
+        tracing_mode: tracing.map_or("PassThrough", |mode| mode.as_str()).to_owned(),
+        runtime: lambda.check_runtime(runtime.as_str()).await?,
+    })
+}

@@ -1,0 +1,19 @@
+use super::Handle;
+use crate::Failure;
+use crate::error;
+use crate::service::{Context, Lambda};
+use api::{EventSourceMappingConfiguration, GetEventSourceMappingRequest};
+use millstream_api_lambda as api;
+
+impl Handle for api::GetEventSourceMapping {
+    async fn handle(
+        lambda: &Lambda,
+        input: GetEventSourceMappingRequest,
+        _context: Context<'_>,
+    ) -> Result<EventSourceMappingConfiguration, Failure> {
+        let state = lambda.control().state();
+        let mapping = state.mapping(&input.uuid);
+        let mapping = mapping.map_err(|refusal| error::submit(lambda.home(), refusal.into()))?;
+        Ok(lambda.show_mapping(mapping))
+    }
+}

@@ -1,0 +1,103 @@
+use super::Handle;
+use crate::error::{self, busy};
+use crate::names::{LATEST, Target};
+use crate::service::{Context, Lambda};
+use crate::{Failure, caps};
+use api::{ErrorCode, InvocationRequest, InvocationResponse, InvocationType, LogType};
+use bytes::Bytes;
+use millstream_api_lambda as api;
+use millstream_control::{Function, FunctionStatus};
+use millstream_functions::Invocation;
+use serde::de::IgnoredAny;
+
+impl Handle for api::Invoke {
+    async fn handle(
+        lambda: &Lambda,
+        input: InvocationRequest,
+        context: Context<'_>,
+    ) -> Result<InvocationResponse, Failure> {
+        let target = Target::parse(lambda.home(), &input.function_name)?;
+        let mut target = target.with_qualifier(input.qualifier.as_deref())?;
+        target.qualifier.get_or_insert_with(|| LATEST.to_owned());
+        let function = target.find(lambda.home(), &lambda.control().state())?;
+        let payload = payload(input.payload.as_ref())?;
+        refuse_what_is_not_built(&input)?;
+        let client_context = input.client_context.as_deref().map(client_context).transpose()?;
+        check_state(&function)?;
+        if input.invocation_type == Some(InvocationType::DryRun) {
+            return Ok(InvocationResponse { status_code: Some(204), ..Default::default() });
+        }
+        let spec = millstream_mapping::function_spec(&function).map_err(error::spec)?;
+        let call = Invocation {
+            request_id: context.request_id.to_owned(),
+            payload,
+            client_context,
+            trace_id: context.trace_id.filter(|id| id.len() <= caps::TRACE_ID_CHARS).map(str::to_owned),
+        };
+        let reply = lambda.functions().invoke(spec, call).await.map_err(error::invoke)?;
+        let wants_log = input.log_type == Some(LogType::Tail);
+        Ok(InvocationResponse {
+            status_code: Some(200),
+            function_error: reply.function_error.map(|error| error.as_str().to_owned()),
+            log_result: wants_log.then(|| base64_simd::STANDARD.encode_to_string(&reply.log_tail)),
+            payload: Some(reply.payload),
+            executed_version: Some(reply.executed_version),
+            ..Default::default()
+        })
+    }
+}
+
+/// The event for the function: the body, or `{}` if there is none. It must be JSON.
+fn payload(body: Option<&Bytes>) -> Result<Bytes, Failure> {
+    let Some(body) = body.filter(|body| !body.is_empty()) else { return Ok(Bytes::from_static(b"{}")) };
+    if body.len() > caps::PAYLOAD_BYTES {
+        return Err(error::payload_too_large(caps::PAYLOAD_BYTES));
+    }
+    let text = std::str::from_utf8(body).map_err(|error| not_json(&error))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
+    Ok(body.clone())
+}
+
+fn not_json(why: &dyn std::error::Error) -> Failure {
+    Failure::new(
+        ErrorCode::InvalidRequestContentException,
+        format!("Could not parse request body into json: Could not parse payload into json: {why}"),
+    )
+}
+
+fn refuse_what_is_not_built(input: &InvocationRequest) -> Result<(), Failure> {
+    if input.invocation_type == Some(InvocationType::Event) {
+        return Err(Failure::invalid(
+            "Asynchronous invocation (InvocationType Event) is not supported yet by this version of Millstream. \
+             Invoke with RequestResponse.",
+        ));
+    }
+    Failure::unless_built([
+        (input.durable_execution_name.is_some(), "DurableExecutionName"),
+        (input.tenant_id.is_some(), "TenantId"),
+    ])
+}
+
+/// The JSON text in `X-Amz-Client-Context`.
+fn client_context(base64: &str) -> Result<String, Failure> {
+    let bad = |why: &str| Failure::new(ErrorCode::InvalidRequestContentException, why);
+    if base64.len() > caps::CLIENT_CONTEXT_CHARS {
+        return Err(bad("Client context must be no more than 3583 bytes in base64."));
+    }
+    base64_simd::STANDARD
+        .decode_to_vec(base64)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+        .ok_or_else(|| bad("Client context must be a valid Base64-encoded JSON object."))
+}
+
+fn check_state(function: &Function) -> Result<(), Failure> {
+    match &function.status {
+        FunctionStatus::Active => Ok(()),
+        FunctionStatus::Pending => Err(busy("The function is currently in the following state: Pending")),
+        FunctionStatus::Failed { .. } => {
+            Err(busy("The function is currently in the following state: Failed"))
+        }
+    }
+}

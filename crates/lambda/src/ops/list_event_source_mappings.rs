@@ -1,0 +1,36 @@
+use super::Handle;
+use crate::names::Target;
+use crate::page::page;
+use crate::service::{Context, Lambda};
+use crate::{Failure, caps};
+use api::{ListEventSourceMappingsRequest, ListEventSourceMappingsResponse};
+use millstream_api_lambda as api;
+
+impl Handle for api::ListEventSourceMappings {
+    async fn handle(
+        lambda: &Lambda,
+        input: ListEventSourceMappingsRequest,
+        _context: Context<'_>,
+    ) -> Result<ListEventSourceMappingsResponse, Failure> {
+        let state = lambda.control().state();
+        let function = input.function_name.as_deref();
+        let function = function.map(|text| Target::parse(lambda.home(), text)).transpose()?;
+        let source = input.event_source_arn.as_deref();
+        let mappings = state
+            .mappings
+            .iter()
+            .filter(|(_, mapping)| {
+                source.is_none_or(|arn| mapping.source.arn() == arn)
+                    && function.as_ref().is_none_or(|wanted| mapping.settings.function == wanted.name)
+            })
+            .map(|(uuid, mapping)| (uuid.clone(), mapping.clone()));
+        let (mappings, next_marker) =
+            page(mappings, input.marker.as_deref(), input.max_items, caps::MAPPING_PAGE)?;
+        Ok(ListEventSourceMappingsResponse {
+            event_source_mappings: Some(
+                mappings.iter().map(|mapping| lambda.show_mapping(mapping)).collect(),
+            ),
+            next_marker,
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! The operations, one a file.
+
+mod create_event_source_mapping;
+mod create_function;
+mod delete_event_source_mapping;
+mod delete_function;
+mod get_event_source_mapping;
+mod get_function;
+mod get_function_configuration;
+mod get_layer_version;
+mod get_layer_version_by_arn;
+mod invoke;
+mod list_event_source_mappings;
+mod list_functions;
+mod list_layer_versions;
+mod list_layers;
+mod publish_layer_version;
+mod update_event_source_mapping;
+mod update_function_code;
+mod update_function_configuration;
+
+use crate::Failure;
+use crate::service::{Context, Lambda};
+use millstream_api_lambda::{self as api, ErrorCode, Operation};
+use millstream_shapes::{
+    ApiOperation, ErrorName, RestInput, RestOperation, RestRequest, RestResponse, check, respond,
+};
+use millstream_wire::json::RestJson;
+use std::future::Future;
+
+/// What an operation does with its decoded and checked input.
+pub(crate) trait Handle: RestOperation {
+    /// Checks that AWS makes before, or in other words than, the framework's.
+    fn first(_input: &Self::Input) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn handle(
+        lambda: &Lambda,
+        input: Self::Input,
+        context: Context<'_>,
+    ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+}
+
+async fn run<O: Handle>(
+    lambda: &Lambda,
+    request: &RestRequest<'_>,
+    context: Context<'_>,
+) -> Result<RestResponse, Failure> {
+    let input = <O as ApiOperation>::Input::from_request(&RestJson, request)?;
+    O::first(&input)?;
+    check(&input)?;
+    let output = O::handle(lambda, input, context).await?;
+    Ok(respond::<O, _>(&RestJson, &output))
+}
+
+/// One arm for every operation of the model, so that a new one is a question to whoever updates the model.
+macro_rules! operations {
+    (built: $($built:ident),+; not_built: $($other:ident),+;) => {
+        pub(crate) async fn dispatch(
+            lambda: &Lambda,
+            operation: Operation,
+            request: &RestRequest<'_>,
+            context: Context<'_>,
+        ) -> Result<RestResponse, Failure> {
+            match operation {
+                $(Operation::$built => Box::pin(run::<api::$built>(lambda, request, context)).await,)+
+                $(Operation::$other)|+ => Err(Failure::new(
+                    ErrorCode::UNKNOWN_OPERATION,
+                    format!("{} is not supported by this version of Millstream.", operation.name()),
+                )),
+            }
+        }
+    };
+}
+
+operations! {
+    built:
+        CreateEventSourceMapping, CreateFunction, DeleteEventSourceMapping, DeleteFunction, GetEventSourceMapping,
+        GetFunction, GetFunctionConfiguration, GetLayerVersion, GetLayerVersionByArn, Invoke, ListEventSourceMappings,
+        ListFunctions, ListLayerVersions, ListLayers, PublishLayerVersion, UpdateEventSourceMapping,
+        UpdateFunctionCode, UpdateFunctionConfiguration;
+    not_built:
+        AddLayerVersionPermission, AddPermission, CheckpointDurableExecution, CreateAlias, CreateCapacityProvider,
+        CreateCodeSigningConfig, CreateFunctionUrlConfig, DeleteAlias, DeleteCapacityProvider,
+        DeleteCodeSigningConfig, DeleteDurableExecution, DeleteFunctionCodeSigningConfig, DeleteFunctionConcurrency,
+        DeleteFunctionEventInvokeConfig, DeleteFunctionUrlConfig, DeleteLayerVersion,
+        DeleteProvisionedConcurrencyConfig, DeleteResourcePolicy, GetAccountSettings, GetAlias, GetCapacityProvider,
+        GetCodeSigningConfig, GetDurableExecution, GetDurableExecutionHistory, GetDurableExecutionState,
+        GetFunctionCodeSigningConfig, GetFunctionConcurrency, GetFunctionEventInvokeConfig,
+        GetFunctionRecursionConfig, GetFunctionScalingConfig, GetFunctionUrlConfig, GetLayerVersionPolicy, GetPolicy,
+        GetProvisionedConcurrencyConfig, GetResourcePolicy, GetRuntimeManagementConfig, InvokeAsync,
+        InvokeWithResponseStream, ListAliases, ListCapacityProviders, ListCodeSigningConfigs,
+        ListDurableExecutionsByFunction, ListFunctionEventInvokeConfigs, ListFunctionUrlConfigs,
+        ListFunctionVersionsByCapacityProvider, ListFunctionsByCodeSigningConfig, ListProvisionedConcurrencyConfigs,
+        ListTags, ListVersionsByFunction, PauseDurableExecution, PublishVersion, PutFunctionCodeSigningConfig,
+        PutFunctionConcurrency, PutFunctionEventInvokeConfig, PutFunctionRecursionConfig, PutFunctionScalingConfig,
+        PutProvisionedConcurrencyConfig, PutResourcePolicy, PutRuntimeManagementConfig, RemoveLayerVersionPermission,
+        RemovePermission, ResumeDurableExecution, SendDurableExecutionCallbackFailure,
+        SendDurableExecutionCallbackHeartbeat, SendDurableExecutionCallbackSuccess, StopDurableExecution, TagResource,
+        UntagResource, UpdateAlias, UpdateCapacityProvider, UpdateCodeSigningConfig, UpdateFunctionEventInvokeConfig,
+        UpdateFunctionUrlConfig;
+}

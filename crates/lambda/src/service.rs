@@ -1,0 +1,177 @@
+use crate::error::{Failure, stored_code};
+use crate::ops;
+use bytes::Bytes;
+use millstream_api_lambda::{self as api, Error, ErrorCode, Operation};
+use millstream_control_node::ControlHandle;
+use millstream_engine::Engine;
+use millstream_functions::{CodeKey, Functions};
+use millstream_mapping::Mappings;
+use millstream_shapes::{ErrorName, Query, RestRequest, RestResponse};
+use millstream_types::Home;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Where the front serves the zips that [`Lambda::code`] gives: this, then the key.
+pub const CODE_PATH: &str = "/_millstream/code/";
+
+#[derive(Debug)]
+pub struct Options {
+    pub control: ControlHandle,
+    pub engine: Engine,
+    pub functions: Functions,
+    pub mappings: Mappings,
+    pub home: Home,
+    /// Where clients reach this server, such as `http://127.0.0.1:4567`. Links to code begin with it.
+    pub endpoint: String,
+}
+
+/// The Lambda API. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Lambda {
+    inner: Arc<Options>,
+}
+
+/// The answer to a request, ready to be sent but for the headers that every answer has.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub response: RestResponse,
+    /// What was asked for, if the path is one of Lambda's.
+    pub operation: Option<Operation>,
+    /// Set when `response` is an error: what the front should log.
+    pub failure: Option<Failure>,
+}
+
+/// What an operation may know of its request besides the input.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) request_id: &'a str,
+    /// `X-Amzn-Trace-Id`.
+    pub(crate) trace_id: Option<&'a str>,
+}
+
+impl Lambda {
+    /// Clears the code store of zips that nothing refers to, then is ready. Call it before requests are let in: a zip
+    /// that was uploaded and whose function is not yet written down looks like one that nothing refers to.
+    pub async fn start(options: Options) -> Self {
+        let lambda = Self { inner: Arc::new(options) };
+        let keep = lambda.referenced_code();
+        match lambda.functions().code().remove_unreferenced(&keep).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed function code that nothing refers to"),
+            Err(error) => tracing::warn!(%error, "function code that nothing refers to could not be removed"),
+        }
+        lambda
+    }
+
+    /// Whether a path has the form of Lambda's REST paths: an API version in front, as in `/2015-03-31/functions`.
+    pub fn recognises(path: &str) -> bool {
+        let Some(version) = path.strip_prefix('/').and_then(|path| path.get(..11)) else { return false };
+        let form = b"dddd-dd-dd/";
+        version.starts_with("20")
+            && version.bytes().zip(form).all(|(byte, form)| match form {
+                b'd' => byte.is_ascii_digit(),
+                other => byte == *other,
+            })
+    }
+
+    /// Serve a request. `path` and `query` are raw, as the client sent them (percent-encoded). Never fails: an error
+    /// is an answer too.
+    pub async fn call(
+        &self,
+        request_id: &str,
+        method: &str,
+        path: &str,
+        query: &str,
+        headers: Vec<(&str, &str)>,
+        body: Bytes,
+    ) -> Answer {
+        let query = match Query::parse(query) {
+            Ok(query) => query,
+            Err(error) => return Answer::failed(None, error.into()),
+        };
+        // Older clients send a slash at the end.
+        let path = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
+        let Some((operation, labels)) = api::route(method, path, &query) else {
+            let message = format!("Lambda has no operation for {method} {path}.");
+            return Answer::failed(None, Failure::new(ErrorCode::UNKNOWN_OPERATION, message));
+        };
+        let trace = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-amzn-trace-id"));
+        let context = Context { request_id, trace_id: trace.map(|(_, value)| *value) };
+        let request = RestRequest { labels, query, headers, body };
+        match ops::dispatch(self, operation, &request, context).await {
+            Ok(response) => Answer { response, operation: Some(operation), failure: None },
+            Err(failure) => Answer::failed(Some(operation), failure),
+        }
+    }
+
+    /// The zip of a key, as in the links that `GetFunction` and `GetLayerVersion` return; nothing if no function and
+    /// no layer has it. The key is the digest of the content, so who has it has seen the code or a link to it.
+    pub async fn code(&self, key: &str) -> Result<Option<Bytes>, Failure> {
+        let Ok(key) = key.parse::<CodeKey>() else { return Ok(None) };
+        if !self.referenced_code().contains(&key) {
+            return Ok(None);
+        }
+        self.functions().code().get_zip(&key).await.map(Some).map_err(stored_code)
+    }
+
+    /// Every zip that a function, an update in progress or a layer version refers to.
+    fn referenced_code(&self) -> HashSet<CodeKey> {
+        let state = self.control().state();
+        let functions = state.functions.values().flat_map(|function| {
+            let next = function.next.as_deref();
+            let codes = [Some(&function.code), next.map(|(code, _)| code)];
+            let settings = [Some(&function.settings), next.map(|(_, settings)| settings)];
+            let layers = settings.into_iter().flatten().flat_map(|settings| &settings.layers);
+            codes.into_iter().flatten().map(|code| &code.key).chain(layers.map(|layer| &layer.key))
+        });
+        let layers = state.layers.values().flat_map(|layer| layer.versions.values());
+        functions.chain(layers.map(|version| &version.code.key)).filter_map(|key| key.parse().ok()).collect()
+    }
+
+    pub(crate) fn code_url(&self, key: &str) -> String {
+        format!("{}{CODE_PATH}{key}", self.inner.endpoint.trim_end_matches('/'))
+    }
+
+    pub(crate) fn control(&self) -> &ControlHandle {
+        &self.inner.control
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    pub(crate) fn functions(&self) -> &Functions {
+        &self.inner.functions
+    }
+
+    pub(crate) fn mappings(&self) -> &Mappings {
+        &self.inner.mappings
+    }
+
+    pub(crate) fn home(&self) -> &Home {
+        &self.inner.home
+    }
+}
+
+impl Answer {
+    fn failed(operation: Option<Operation>, failure: Failure) -> Self {
+        let error: &Error = &failure.error;
+        Self { response: millstream_wire::error_body::rest(error), operation, failure: Some(failure) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lambda;
+
+    #[test]
+    fn a_path_with_a_version_in_front_is_lambdas() {
+        assert!(Lambda::recognises("/2015-03-31/functions"));
+        assert!(Lambda::recognises("/2021-11-15/functions/f/response-streaming-invocations"));
+        for other in
+            ["/", "/2015-03-31", "/_millstream/code/x", "/1999-03-31/f", "/2015_03_31/f", "/2015-03-3é/f", ""]
+        {
+            assert!(!Lambda::recognises(other), "{other}");
+        }
+    }
+}

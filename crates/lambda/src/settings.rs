@@ -1,0 +1,183 @@
+//! What a function may be set to, beyond what the service model says.
+
+use crate::service::Lambda;
+use crate::{Failure, caps};
+use millstream_api_lambda as api;
+use millstream_functions::Runtime;
+use std::collections::BTreeMap;
+
+/// Names that Lambda sets itself. Those that begin with an underscore no variable may have anyway.
+const RESERVED_KEYS: [&str; 18] = [
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_MAX_CONCURRENCY",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+];
+
+/// Members of `CreateFunction` and `UpdateFunctionConfiguration` that are taken only with the value that means "none".
+#[derive(Debug)]
+pub(crate) struct NotBuilt<'a> {
+    pub(crate) vpc_config: Option<&'a api::VpcConfig>,
+    pub(crate) dead_letter_config: Option<&'a api::DeadLetterConfig>,
+    pub(crate) kms_key_arn: Option<&'a str>,
+    pub(crate) file_systems: usize,
+    pub(crate) image_config: Option<&'a api::ImageConfig>,
+    pub(crate) snap_start: Option<&'a api::SnapStart>,
+    pub(crate) logging_config: Option<&'a api::LoggingConfig>,
+    /// Whatever else there is: whether it was asked for, and its name.
+    pub(crate) others: &'a [(bool, &'static str)],
+}
+
+impl NotBuilt<'_> {
+    pub(crate) fn check(&self, function: &str) -> Result<(), Failure> {
+        let some = |list: Option<&Vec<String>>| list.is_some_and(|list| !list.is_empty());
+        let in_vpc = self
+            .vpc_config
+            .is_some_and(|vpc| some(vpc.subnet_ids.as_ref()) || some(vpc.security_group_ids.as_ref()));
+        let dead_letter =
+            self.dead_letter_config.and_then(|config| config.target_arn.as_deref()).unwrap_or_default();
+        let image = self.image_config.is_some_and(|image| {
+            some(image.entry_point.as_ref())
+                || some(image.command.as_ref())
+                || image.working_directory.as_deref().is_some_and(|path| !path.is_empty())
+        });
+        let snapshots = self
+            .snap_start
+            .and_then(|snap_start| snap_start.apply_on.as_ref())
+            .is_some_and(|apply_on| apply_on.as_str() != "None");
+        let asked = [
+            (in_vpc, "VpcConfig with subnets or security groups"),
+            (!dead_letter.is_empty(), "DeadLetterConfig"),
+            (self.kms_key_arn.is_some_and(|arn| !arn.is_empty()), "KMSKeyArn"),
+            (self.file_systems > 0, "FileSystemConfigs"),
+            (image, "ImageConfig"),
+            (snapshots, "SnapStart for published versions"),
+        ];
+        Failure::unless_built(asked.iter().chain(self.others).copied())?;
+        self.check_logging(function)
+    }
+
+    fn check_logging(&self, function: &str) -> Result<(), Failure> {
+        let Some(logging) = self.logging_config else { return Ok(()) };
+        if logging.log_format.as_ref().is_some_and(|format| format.as_str() != "Text") {
+            return Err(Failure::not_built("LoggingConfig with a LogFormat other than Text"));
+        }
+        if logging.application_log_level.is_some() || logging.system_log_level.is_some() {
+            return Err(Failure::not_built("LoggingConfig with a log level"));
+        }
+        let own = format!("/aws/lambda/{function}");
+        if logging.log_group.as_ref().is_some_and(|group| *group != own) {
+            return Err(Failure::not_built(&format!("LoggingConfig with a LogGroup other than {own}")));
+        }
+        Ok(())
+    }
+}
+
+impl Lambda {
+    /// The runtime must be one that this version runs, and be installed on this host.
+    pub(crate) async fn check_runtime(&self, runtime: &str) -> Result<String, Failure> {
+        self.functions()
+            .check_runtime(known_runtime(runtime)?)
+            .await
+            .map_err(|missing| Failure::invalid(missing.to_string()))?;
+        Ok(runtime.to_owned())
+    }
+}
+
+/// In AWS's words, with the runtimes of this version. One that AWS has and this version has not is unknown too.
+pub(crate) fn known_runtime(runtime: &str) -> Result<Runtime, Failure> {
+    runtime.parse().map_err(|_unknown| {
+        Failure::invalid(format!(
+            "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \
+             [provided.al2023, provided.al2, python3.9, python3.10, python3.11, python3.12, python3.13, python3.14] \
+             or be a valid ARN"
+        ))
+    })
+}
+
+pub(crate) fn check_handler(handler: &str) -> Result<String, Failure> {
+    if handler.is_empty() {
+        return Err(handler_and_runtime_needed());
+    }
+    Ok(handler.to_owned())
+}
+
+pub(crate) fn handler_and_runtime_needed() -> Failure {
+    Failure::invalid(
+        "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+    )
+}
+
+/// Values between ours and the model's are for managed instances, which are not built.
+fn at_most(value: i32, max: i32, member: &str) -> Result<u32, Failure> {
+    if value > max {
+        let constraint = format!("Member must have value less than or equal to {max}");
+        return Err(Failure::constraint(&value.to_string(), member, &constraint));
+    }
+    u32::try_from(value).map_err(|_negative| {
+        Failure::constraint(&value.to_string(), member, "Member must have value greater than or equal to 0")
+    })
+}
+
+pub(crate) fn timeout(seconds: i32) -> Result<u32, Failure> {
+    at_most(seconds, caps::TIMEOUT_SECS, "timeout")
+}
+
+pub(crate) fn memory(mb: i32) -> Result<u32, Failure> {
+    at_most(mb, caps::MEMORY_MB, "memorySize")
+}
+
+pub(crate) fn ephemeral(mb: i32) -> Result<u32, Failure> {
+    at_most(mb, caps::EPHEMERAL_MB, "ephemeralStorage.size")
+}
+
+pub(crate) fn environment(asked: &api::Environment) -> Result<BTreeMap<String, String>, Failure> {
+    let variables = asked.variables.clone().unwrap_or_default();
+    let reserved: Vec<&str> =
+        variables.keys().map(String::as_str).filter(|key| RESERVED_KEYS.contains(key)).collect();
+    if !reserved.is_empty() {
+        return Err(Failure::invalid(format!(
+            "Lambda was unable to configure your environment variables because the environment variables you have \
+             provided contains reserved keys that are currently not supported for modification. Reserved keys used in \
+             this request: {}",
+            reserved.join(", ")
+        )));
+    }
+    let json = serde_json::to_string(&variables)
+        .map_err(|error| Failure::service("The environment variables could not be measured.", &error))?;
+    if json.len() > caps::ENVIRONMENT_BYTES {
+        return Err(Failure::invalid(format!(
+            "Lambda was unable to configure your environment variables because the environment variables you have \
+             provided exceeded the 4KB limit. String measured: {json}"
+        )));
+    }
+    Ok(variables)
+}
+
+pub(crate) fn tags(asked: Option<BTreeMap<String, String>>) -> Result<BTreeMap<String, String>, Failure> {
+    let tags = asked.unwrap_or_default();
+    if tags.len() > caps::TAGS {
+        return Err(Failure::invalid(format!(
+            "Number of tags exceeds resource tag limit of {}.",
+            caps::TAGS
+        )));
+    }
+    if let Some(reserved) = tags.keys().find(|key| key.starts_with("aws:")) {
+        return Err(Failure::invalid(format!("The tag key {reserved} begins with aws:, which is reserved.")));
+    }
+    Ok(tags)
+}

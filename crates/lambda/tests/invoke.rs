@@ -1,0 +1,127 @@
+//! Invoke, with functions that really run. This program is its own sandbox, as the server is, so it has no test harness:
+//! it succeeds silently or panics. Where the kernel refuses the sandbox, what needs it is left out and said so.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use bytes::Bytes;
+use common::{FUNCTION_ARN, Reply, World, create, create_with, still_world, zip_of};
+use millstream_functions::{Options, SANDBOX_COMMAND, sandbox_main};
+use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::io::Write;
+use std::process::ExitCode;
+
+const CODE: &str = "
+import os
+
+def handle(event, context):
+    print('called with', event)
+    if event == 'fail':
+        raise ValueError('as asked')
+    client = context.client_context
+    return {
+        'event': event, 'id': context.aws_request_id, 'arn': context.invoked_function_arn,
+        'mine': os.environ.get('MINE'), 'client': client.custom if client else None,
+    }
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    if args.next().as_deref() == Some(OsStr::new(SANDBOX_COMMAND)) {
+        return sandbox_main(args);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        before_it_runs().await;
+        running().await;
+    });
+    ExitCode::SUCCESS
+}
+
+async fn invoke(world: &World, query: &str, headers: Vec<(&str, &str)>, body: &'static [u8]) -> Reply {
+    let target = format!("/2015-03-31/functions/offer/invocations{query}");
+    world.call_raw("POST", &target, headers, Bytes::from_static(body)).await
+}
+
+/// What is answered without a worker.
+async fn before_it_runs() {
+    let world = still_world(Options::default()).await;
+    assert_eq!(world.call("POST", "/2015-03-31/functions", create("offer")).await.status, 201);
+    let pending = invoke(&world, "", Vec::new(), b"{}").await;
+    let why = "The operation cannot be performed at this time. The function is currently in the following state: Pending";
+    assert_eq!(pending.error(), (409, "ResourceConflictException".into(), why.into()));
+
+    tokio::spawn(world.lambda.clone().run_lifecycle());
+    world.settled("offer").await;
+    let dry = invoke(&world, "", vec![("X-Amz-Invocation-Type", "DryRun")], b"{}").await;
+    assert_eq!((dry.status, dry.body), (204, Value::Null));
+    let event = invoke(&world, "", vec![("x-amz-invocation-type", "Event")], b"{}").await;
+    assert_eq!(event.error().1, "InvalidParameterValueException");
+    let unknown = invoke(&world, "", vec![("X-Amz-Invocation-Type", "Later")], b"{}").await;
+    assert_eq!(unknown.error().1, "ValidationException");
+
+    for body in [&b"{\"a\":"[..], b"hello", b"{} {}", b"\"\xff\""] {
+        let (status, code, text) = invoke(&world, "", Vec::new(), body).await.error();
+        assert_eq!((status, code.as_str()), (400, "InvalidRequestContentException"), "{body:?}");
+        let start = "Could not parse request body into json: Could not parse payload into json: ";
+        assert!(text.starts_with(start), "{text}");
+    }
+    let large: &'static [u8] = Box::leak(vec![b' '; 6_291_457].into_boxed_slice());
+    let why = "Request must be smaller than 6291456 bytes for the InvokeFunction operation";
+    let large = invoke(&world, "", Vec::new(), large).await;
+    assert_eq!(large.error(), (413, "RequestEntityTooLargeException".into(), why.into()));
+    let context = invoke(&world, "", vec![("X-Amz-Client-Context", "e30")], b"{}").await;
+    assert_eq!(context.error().1, "InvalidRequestContentException");
+}
+
+async fn running() {
+    let world = still_world(Options::default()).await;
+    let python = match world.functions.isolation() {
+        Err(unavailable) => return left_out(&unavailable.to_string()),
+        Ok(_) => {
+            world.functions.available_runtimes().await.into_iter().find(|found| found.interpreter.is_some())
+        }
+    };
+    let Some(python) = python else { return left_out("this machine has no Python that Lambda has") };
+    tokio::spawn(world.lambda.clone().run_lifecycle());
+    let members = json!({
+        "Runtime": python.runtime.to_string(), "Handler": "main.handle", "Timeout": 30,
+        "Code": { "ZipFile": zip_of(&[("main.py", CODE)]) }, "Environment": { "Variables": { "MINE": "yes" } },
+    });
+    let made = world.call("POST", "/2015-03-31/functions", create_with("offer", members)).await;
+    assert_eq!(made.status, 201, "{:?}", made.body);
+    world.settled("offer").await;
+
+    let context = base64_simd::STANDARD.encode_to_string(r#"{"custom":{"k":"v"}}"#);
+    let headers = vec![("X-Amz-Log-Type", "Tail"), ("X-Amz-Client-Context", context.as_str())];
+    let reply = invoke(&world, "?Qualifier=$LATEST", headers, b" [1] ").await;
+    assert_eq!(reply.status, 200, "{:?}", reply.body);
+    let arn = format!("{FUNCTION_ARN}:offer");
+    let expected =
+        json!({ "event": [1], "id": "request-1", "arn": arn, "mine": "yes", "client": { "k": "v" } });
+    assert_eq!(reply.body, expected);
+    assert_eq!(reply.header("X-Amz-Executed-Version"), Some("$LATEST"));
+    assert_eq!(reply.header("X-Amz-Function-Error"), None);
+    let log = base64_simd::STANDARD.decode_to_vec(reply.header("X-Amz-Log-Result").unwrap()).unwrap();
+    let log = String::from_utf8(log).unwrap();
+    assert!(log.contains("START RequestId: request-1") && log.contains("called with [1]"), "{log}");
+
+    let empty = invoke(&world, "", Vec::new(), b"").await;
+    assert_eq!((&empty.body["event"], empty.header("X-Amz-Log-Result")), (&json!({}), None));
+
+    let failed = invoke(&world, "", Vec::new(), b"\"fail\"").await;
+    assert_eq!((failed.status, failed.header("X-Amz-Function-Error")), (200, Some("Unhandled")));
+    assert_eq!(failed.body["errorMessage"], "as asked");
+    assert_eq!(failed.body["errorType"], "ValueError");
+
+    assert_eq!(world.call("DELETE", "/2015-03-31/functions/offer", Value::Null).await.status, 204);
+    let gone = invoke(&world, "", Vec::new(), b"{}").await;
+    assert_eq!(gone.error().2, format!("Function not found: {arn}:$LATEST"));
+    world.functions.shutdown().await;
+}
+
+fn left_out(why: &str) {
+    std::io::stderr().write_all(format!("invoke: nothing was run: {why}\n").as_bytes()).unwrap();
+}

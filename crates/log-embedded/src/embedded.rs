@@ -1,0 +1,238 @@
+use crate::Shared;
+use crate::caps;
+use crate::directory;
+use crate::error::OpenError;
+use crate::failstop::FailStop;
+use crate::index::Place;
+use crate::options::Options;
+use crate::queue::{Command, Queue, Work};
+use crate::reader::Reader;
+use crate::shard::{Change, Plan, Shards, Source};
+use crate::stats::{Counters, Stats};
+use crate::wal::files::Maker;
+use crate::wal::recover::{self, RecoveryReport, io_error};
+use crate::wal::spares::Spares;
+use crate::wal::thread::{self, Ended};
+use crate::wal::writer::Writer;
+use async_trait::async_trait;
+use millstream_host::SystemClock;
+use millstream_host::disk::DiskLock;
+use millstream_log::{
+    AppendError, Batch, Chunk, Log, ReadError, ReadLimit, Refused, RetentionClass, StoredBatch, TailWatch,
+    Ticket, ticket,
+};
+use millstream_types::{LogShard, Position, Timestamp};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+
+/// The log of one data directory. Dropping it finishes what is queued and lets go of the directory.
+#[derive(Debug)]
+pub struct EmbeddedLog {
+    shared: Arc<Shared>,
+    /// Reads of the disk that may start now.
+    reads: Semaphore,
+    ended: watch::Receiver<bool>,
+    signal: Mutex<std::sync::mpsc::Receiver<()>>,
+    /// The writer has it too, so that the directory is free when both are gone.
+    _lock: Arc<dyn DiskLock>,
+}
+
+/// The log without its threads.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) writer: Writer,
+    pub(crate) lock: Arc<dyn DiskLock>,
+}
+
+impl Core {
+    /// Take the directory, replay it, and mark what was found as durable. `background` prewrites files on a thread.
+    pub(crate) fn open(options: &Options, background: bool) -> Result<(Self, RecoveryReport), OpenError> {
+        options.check()?;
+        let disk = &options.disk;
+        let lock = directory::take(disk)?;
+        let found = recover::recover(disk, options.wal_file_bytes)?;
+        let maker = Maker { disk: Arc::clone(disk), bytes: options.wal_file_bytes, next: found.next_file };
+        let spares = if background {
+            Spares::background(found.spares, maker).map_err(io_error(&**disk, "starting a thread"))?
+        } else {
+            Spares::inline(found.spares, maker)
+        };
+        let admission = usize::try_from(options.admission_bytes).unwrap_or(Semaphore::MAX_PERMITS);
+        let shared = Arc::new(Shared {
+            queue: Queue::default(),
+            admission: Arc::new(Semaphore::new(admission)),
+            call_bytes: options.call_bytes(),
+            shards: Shards::default(),
+            reader: Reader::new(Arc::clone(disk)),
+            failstop: FailStop::default(),
+            counters: Counters::default(),
+            clock: SystemClock::shared(),
+        });
+        let known = found.shards.values().map(|tracked| Change::Created(Arc::clone(&tracked.shard)));
+        shared.shards.apply(known.collect());
+        Counters::add(&shared.counters.wal_bytes, found.bytes);
+        let memory = options.memory_tail_bytes;
+        let mut writer = Writer::new(Arc::clone(&shared), spares, found.end, found.shards, memory);
+        writer.mark();
+        Ok((Self { shared, writer, lock }, found.report))
+    }
+}
+
+impl Shared {
+    pub(crate) fn plan(&self, shard: LogShard, from: Position, limit: ReadLimit) -> Result<Plan, ReadError> {
+        self.shards.get(shard)?.plan(from, limit)
+    }
+}
+
+impl Plan {
+    /// What must be read from the disk, which comes before what is in memory.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        let places = self.sources.iter().map_while(|source| match source {
+            Source::Disk(place) => Some(*place),
+            Source::Memory(_) => None,
+        });
+        places.collect()
+    }
+
+    pub(crate) fn into_chunk(self, mut batches: Vec<StoredBatch>) -> Chunk {
+        batches.extend(self.sources.into_iter().filter_map(|source| match source {
+            Source::Memory(stored) => Some(stored),
+            Source::Disk(_) => None,
+        }));
+        Chunk { batches, tail: self.tail, newest: self.newest }
+    }
+}
+
+impl EmbeddedLog {
+    /// Open a data directory and start the log. Blocks while the WAL is read (and, for a new directory, its first file
+    /// is written): in a runtime, call it on a thread that may wait.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; every text says what to do.
+    pub fn open(options: &Options) -> Result<(Self, RecoveryReport), OpenError> {
+        let (Core { shared, writer, lock }, report) = Core::open(options, true)?;
+        let Ended { flag, signal } =
+            thread::start(writer, Arc::clone(&shared), options.idle_mark, Arc::clone(&lock))
+                .map_err(io_error(&*options.disk, "starting a thread"))?;
+        let reads = Semaphore::new(caps::CONCURRENT_READS);
+        let log = Self { shared, reads, ended: flag, signal: Mutex::new(signal), _lock: lock };
+        Ok((log, report))
+    }
+
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.read(self.shared.shards.len())
+    }
+
+    /// Queue work when there is room for it. `max_wait` of `None` waits as long as it takes.
+    async fn submit(&self, work: Work, max_wait: Option<Duration>) -> Result<Ticket, Refused> {
+        let (bytes, limit) = (work.encoded_len(), self.shared.call_bytes);
+        if bytes > limit {
+            return Err(Refused::TooLarge { bytes, limit });
+        }
+        let cost = u32::try_from(work.cost()).expect("the limit is far below 4 GiB");
+        let acquire = Arc::clone(&self.shared.admission).acquire_many_owned(cost);
+        let acquired = match max_wait {
+            None => Some(acquire.await),
+            // A timer only for those who find no room at once.
+            Some(max_wait) => match Arc::clone(&self.shared.admission).try_acquire_many_owned(cost) {
+                Ok(permit) => Some(Ok(permit)),
+                Err(_) if max_wait.is_zero() => None,
+                Err(_) => tokio::time::timeout(max_wait, acquire).await.ok(),
+            },
+        };
+        if let Some(refused) = self.shared.refusal() {
+            return Err(refused);
+        }
+        // The semaphore is closed with the queue, which was asked above.
+        let permit = acquired.ok_or(Refused::Full)?.map_err(|_closed| Refused::Closed)?;
+        let (completion, ticket) = ticket();
+        let command = Command { work, completion, permit: Some(permit) };
+        self.shared.queue.push(command).map_err(|_command| Refused::Closed)?;
+        Ok(ticket)
+    }
+
+    async fn control(&self, work: Work) -> Result<(), AppendError> {
+        let ticket = self.submit(work, None).await?;
+        ticket.durable().await.map(drop)
+    }
+
+    async fn fetch(&self, shard: LogShard, places: Vec<Place>) -> Result<Vec<StoredBatch>, ReadError> {
+        let _permit = self.reads.acquire().await.map_err(|error| ReadError::Io(error.to_string()))?;
+        let log = Arc::clone(&self.shared);
+        let fetched = tokio::task::spawn_blocking(move || log.reader.fetch(shard, &places));
+        fetched.await.map_err(|error| ReadError::Io(error.to_string()))?
+    }
+}
+
+#[async_trait]
+impl Log for EmbeddedLog {
+    async fn append(&self, batches: Vec<(LogShard, Batch)>, max_wait: Duration) -> Result<Ticket, Refused> {
+        if let Some(refused) = self.shared.refusal() {
+            return Err(refused);
+        }
+        if let Some(missing) = self.shared.shards.missing(batches.iter().map(|(shard, _)| *shard)) {
+            return Err(Refused::NoSuchShard(missing));
+        }
+        self.submit(Work::Append(batches), Some(max_wait)).await
+    }
+
+    async fn read(&self, shard: LogShard, from: Position, limit: ReadLimit) -> Result<Chunk, ReadError> {
+        let plan = self.shared.plan(shard, from, limit)?;
+        let places = plan.places();
+        let from_disk = if places.is_empty() { Vec::new() } else { self.fetch(shard, places).await? };
+        Ok(plan.into_chunk(from_disk))
+    }
+
+    fn tail(&self, shard: LogShard) -> Result<TailWatch, ReadError> {
+        self.shared.shards.get(shard)?.tail()
+    }
+
+    async fn seek_time(&self, shard: LogShard, at: Timestamp) -> Result<Position, ReadError> {
+        self.shared.shards.get(shard)?.seek_time(at)
+    }
+
+    async fn create(&self, shard: LogShard, class: RetentionClass) -> Result<(), AppendError> {
+        if let Some(refused) = self.shared.refusal() {
+            return Err(refused.into());
+        }
+        // One that readers see is durable.
+        if self.shared.shards.get(shard).is_ok() {
+            return Ok(());
+        }
+        self.control(Work::Create(shard, class)).await
+    }
+
+    async fn trim(&self, shard: LogShard, before: Position) -> Result<(), AppendError> {
+        self.control(Work::Trim(shard, before)).await
+    }
+
+    async fn drop_shard(&self, shard: LogShard) -> Result<(), AppendError> {
+        self.control(Work::Drop(shard)).await
+    }
+
+    fn stopped(&self) -> Option<String> {
+        self.shared.failstop.reason().map(str::to_owned)
+    }
+
+    async fn close(&self) {
+        self.shared.close();
+        let mut ended = self.ended.clone();
+        // An error says that the thread is gone, which is what is waited for.
+        if ended.wait_for(|ended| *ended).await.is_err() {
+            tracing::debug!("the WAL's writer was gone before it was closed");
+        }
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        self.shared.close();
+        let signal = self.signal.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if signal.recv_timeout(Duration::from_secs(caps::DROP_SECONDS)) == Err(RecvTimeoutError::Timeout) {
+            tracing::error!("the WAL's writer did not end in time; the disk may be stuck");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+use crate::caps;
+use crate::error::OpenError;
+use crate::wal::group::BLOCK;
+use millstream_host::disk::{Disk, OsDisk};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How to open the log.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data directory.
+    pub disk: Arc<dyn Disk>,
+    /// The size of a WAL file, which is written with zeros before its use: 32 KiB to 1 GiB.
+    pub wal_file_bytes: u64,
+    /// Bytes of calls that may wait for the disk: 64 KiB to 2 GiB. Beyond that callers wait, then hear `Full`.
+    pub admission_bytes: u64,
+    /// Bytes of recent batches that are kept in memory, all shards together.
+    pub memory_tail_bytes: u64,
+    /// How long the log must be quiet before it marks its newest group as durable on the disk.
+    pub idle_mark: Duration,
+}
+
+impl Options {
+    /// The defaults on some disk.
+    pub fn new(disk: Arc<dyn Disk>) -> Self {
+        Self {
+            disk,
+            wal_file_bytes: 64 << 20,
+            admission_bytes: 256 << 20,
+            memory_tail_bytes: 256 << 20,
+            idle_mark: Duration::from_millis(100),
+        }
+    }
+
+    /// The defaults in a directory of the operating system, which is made if it must be.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn in_directory(path: &Path) -> Result<Self, OpenError> {
+        let disk = OsDisk::open(path).map_err(|source| OpenError::Io {
+            directory: path.display().to_string(),
+            what: "making the data directory".to_owned(),
+            source,
+        })?;
+        Ok(Self::new(Arc::new(disk)))
+    }
+
+    /// Bytes that one call may have: it must fit into a file and into the queue.
+    pub(crate) fn call_bytes(&self) -> u64 {
+        let in_file = self.wal_file_bytes - 2 * BLOCK;
+        caps::CALL_BYTES.min(in_file).min(self.admission_bytes - caps::CALL_OVERHEAD)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
+        let within = |name, value, range: std::ops::RangeInclusive<u64>| {
+            if range.contains(&value) {
+                return Ok(());
+            }
+            Err(OpenError::Option { name, value, least: *range.start(), most: *range.end() })
+        };
+        within("wal_file_bytes", self.wal_file_bytes, caps::WAL_FILE_BYTES)?;
+        within("admission_bytes", self.admission_bytes, caps::ADMISSION_BYTES)?;
+        if !self.wal_file_bytes.is_multiple_of(BLOCK) {
+            let value = self.wal_file_bytes;
+            let least = value - value % BLOCK;
+            return Err(OpenError::Option { name: "wal_file_bytes", value, least, most: least });
+        }
+        Ok(())
+    }
+}

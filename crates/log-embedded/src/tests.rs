@@ -1,0 +1,9 @@
+//! Tests that drive the writer by hand, so that a seed decides every operation of the disk.
+
+mod decoding;
+mod faults;
+mod fixture;
+mod golden;
+mod in_flight;
+mod model;
+mod recovery;

@@ -1,0 +1,208 @@
+use super::group::{BLOCK, HEADER, VERSION};
+use super::{bytes_at, u16_at, u32_at, u64_at};
+use crate::caps;
+use millstream_host::disk::{Disk, DiskFile, OpenMode};
+use millstream_host::entropy;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The WAL's directory below the data directory.
+pub(crate) const DIRECTORY: &str = "wal";
+
+const MAGIC: [u8; 4] = *b"MSWF";
+
+/// Zeros are written in pieces of this size and synced after each: a new file never makes a commit wait for more.
+const PIECE: usize = 4 << 20;
+
+/// A file's name below the data directory.
+pub(crate) fn name(number: u32) -> String {
+    format!("{DIRECTORY}/{number:010}.wal")
+}
+
+/// The number in a file's name, if it is a WAL file's.
+pub(crate) fn number(file_name: &str) -> Option<u32> {
+    let digits = file_name.strip_suffix(".wal").filter(|digits| digits.len() == 10)?;
+    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// Whether a file's name is that of one that was never finished.
+pub(crate) fn is_temporary(file_name: &str) -> bool {
+    file_name.strip_suffix(".tmp").is_some()
+}
+
+/// A file being written, or ready to be.
+#[derive(Clone, Debug)]
+pub(crate) struct WalFile {
+    pub(crate) number: u32,
+    pub(crate) salt: u64,
+    pub(crate) len: u64,
+    pub(crate) file: Arc<dyn DiskFile>,
+}
+
+/// The start of a file's first block; the rest of that block is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileHeader {
+    pub(crate) number: u32,
+    pub(crate) salt: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadFileHeader {
+    #[error("the file's header cannot be read")]
+    Damaged,
+    #[error("the file says that it is number {0}")]
+    Number(u64),
+    #[error("the file is of version {0}, which this Millstream does not know")]
+    Version(u16),
+}
+
+impl FileHeader {
+    fn encode(self) -> [u8; HEADER] {
+        let mut bytes = [0; HEADER];
+        bytes[0..4].copy_from_slice(&MAGIC);
+        bytes[4..6].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.salt.to_le_bytes());
+        bytes[16..24].copy_from_slice(&u64::from(self.number).to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[..60]);
+        bytes[60..64].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8], number: u32) -> Result<Self, BadFileHeader> {
+        let (salt, found) = Self::fields(bytes).ok_or(BadFileHeader::Damaged)?;
+        match u16_at(bytes, 4) {
+            Some(VERSION) if found == u64::from(number) => Ok(Self { number, salt }),
+            Some(VERSION) => Err(BadFileHeader::Number(found)),
+            version => Err(BadFileHeader::Version(version.unwrap_or_default())),
+        }
+    }
+
+    fn fields(bytes: &[u8]) -> Option<(u64, u64)> {
+        let whole =
+            bytes_at::<4>(bytes, 0)? == MAGIC && u32_at(bytes, 60)? == crc32c::crc32c(bytes.get(..60)?);
+        if whole { Some((u64_at(bytes, 8)?, u64_at(bytes, 16)?)) } else { None }
+    }
+}
+
+/// Makes new files: prewritten, durable, and under their name only when they are whole.
+#[derive(Debug)]
+pub(crate) struct Maker {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) bytes: u64,
+    /// The number of the next file.
+    pub(crate) next: u32,
+}
+
+impl Maker {
+    /// # Errors
+    /// What the disk says; `Interrupted` if `abort` was set meanwhile. The next call starts over.
+    pub(crate) fn make(&mut self, abort: &AtomicBool) -> io::Result<WalFile> {
+        let temporary = format!("{DIRECTORY}/{:010}.tmp", self.next);
+        let made = self.write(&temporary, abort);
+        match made {
+            Ok(file) => {
+                self.next += 1;
+                Ok(file)
+            }
+            Err(error) => {
+                // The first error is the one that says why. What is left over goes at the next attempt or start.
+                if let Err(second) = self.disk.remove(&temporary) {
+                    tracing::debug!(%second, temporary, "an unfinished WAL file stays for now");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn write(&self, temporary: &str, abort: &AtomicBool) -> io::Result<WalFile> {
+        match self.disk.remove(temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let file = self.disk.open(temporary, OpenMode::CreateNew)?;
+        let zeros = vec![0; PIECE];
+        let mut offset = 0;
+        while offset < self.bytes {
+            if abort.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let piece = usize::try_from(self.bytes - offset).unwrap_or(PIECE).min(PIECE);
+            file.write_all_at(offset, &[&zeros[..piece]])?;
+            file.sync_data()?;
+            offset += piece as u64;
+        }
+        let header = FileHeader { number: self.next, salt: entropy::u64() };
+        file.write_all_at(0, &[&header.encode()])?;
+        file.sync_data()?;
+        self.disk.rename(temporary, &name(self.next))?;
+        self.disk.sync_dir(DIRECTORY)?;
+        Ok(WalFile { number: self.next, salt: header.salt, len: self.bytes, file })
+    }
+}
+
+/// A file's header block and the rest, read as a whole.
+pub(crate) fn read_whole(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
+    let len = file.len()?;
+    if len > *caps::WAL_FILE_BYTES.end() {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("a WAL file of {len} bytes")));
+    }
+    let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+    file.read_exact_at(0, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Files open for reading, the most recently used ones.
+#[derive(Debug)]
+pub(crate) struct OpenFiles {
+    disk: Arc<dyn Disk>,
+    /// The most recently used last.
+    open: Mutex<Vec<(u32, Arc<dyn DiskFile>)>>,
+}
+
+impl OpenFiles {
+    pub(crate) fn new(disk: Arc<dyn Disk>) -> Self {
+        Self { disk, open: Mutex::default() }
+    }
+
+    pub(crate) fn get(&self, number: u32) -> io::Result<Arc<dyn DiskFile>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match open.iter().position(|(open, _)| *open == number) {
+            Some(at) => open.remove(at).1,
+            None => self.disk.open(&name(number), OpenMode::Read)?,
+        };
+        if open.len() >= caps::OPEN_FILES {
+            open.remove(0);
+        }
+        open.push((number, Arc::clone(&file)));
+        Ok(file)
+    }
+}
+
+/// Where groups start in a file.
+pub(crate) const FIRST_GROUP: u64 = BLOCK;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_agree() {
+        assert_eq!(name(12), "wal/0000000012.wal");
+        assert_eq!(number("0000000012.wal"), Some(12));
+        for other in ["0000000012.tmp", "12.wal", "+000000012.wal", "00000000012.wal"] {
+            assert_eq!(number(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_file_header_names_its_number() {
+        let bytes = FileHeader { number: 3, salt: 9 }.encode();
+        assert_eq!(FileHeader::decode(&bytes, 3), Ok(FileHeader { number: 3, salt: 9 }));
+        assert_eq!(FileHeader::decode(&bytes, 4), Err(BadFileHeader::Number(3)));
+        let mut damaged = bytes;
+        damaged[9] ^= 1;
+        assert_eq!(FileHeader::decode(&damaged, 3), Err(BadFileHeader::Damaged));
+        assert_eq!(FileHeader::decode(&bytes[..20], 3), Err(BadFileHeader::Damaged));
+    }
+}

@@ -1,0 +1,145 @@
+use super::files::{Maker, WalFile};
+use millstream_host::threads;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+/// Files ready to be written next. The background thread prewrites one when asked, so that rotation need not wait.
+#[derive(Debug)]
+pub(crate) struct Spares {
+    /// Left unused by the process before.
+    recovered: VecDeque<WalFile>,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// Made when it is needed: for tests that want every disk operation in one order.
+    Inline(Maker),
+    Background {
+        shared: Arc<Shared>,
+        thread: Option<JoinHandle<()>>,
+    },
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    slot: Mutex<Slot>,
+    wake: Condvar,
+    abort: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+enum Slot {
+    #[default]
+    Empty,
+    Wanted,
+    Ready(WalFile),
+    Failed(io::Error),
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, slot: MutexGuard<'a, Slot>) -> MutexGuard<'a, Slot> {
+        self.wake.wait(slot).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The background thread.
+    fn run(&self, mut maker: Maker) {
+        loop {
+            let mut slot = self.lock();
+            while !matches!(*slot, Slot::Wanted) && !self.abort.load(Ordering::Relaxed) {
+                slot = self.wait(slot);
+            }
+            drop(slot);
+            if self.abort.load(Ordering::Relaxed) {
+                return;
+            }
+            let made = maker.make(&self.abort);
+            *self.lock() = made.map_or_else(Slot::Failed, Slot::Ready);
+            self.wake.notify_all();
+        }
+    }
+
+    /// Wait for a file. A failure of an earlier attempt says nothing of now: another is made.
+    fn take(&self) -> io::Result<WalFile> {
+        let mut slot = self.lock();
+        if let Slot::Failed(_) = *slot {
+            *slot = Slot::Empty;
+        }
+        loop {
+            match std::mem::take(&mut *slot) {
+                Slot::Ready(file) => return Ok(file),
+                Slot::Failed(error) => return Err(error),
+                Slot::Empty | Slot::Wanted => {
+                    *slot = Slot::Wanted;
+                    self.wake.notify_all();
+                    slot = self.wait(slot);
+                }
+            }
+        }
+    }
+}
+
+impl Spares {
+    /// Files are made on the caller's thread.
+    pub(crate) fn inline(recovered: VecDeque<WalFile>, maker: Maker) -> Self {
+        Self { recovered, source: Source::Inline(maker) }
+    }
+
+    /// # Errors
+    /// If the operating system refuses another thread.
+    pub(crate) fn background(recovered: VecDeque<WalFile>, maker: Maker) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let runner = Arc::clone(&shared);
+        let thread = threads::spawn("wal-prewrite", move || runner.run(maker))?;
+        Ok(Self { recovered, source: Source::Background { shared, thread: Some(thread) } })
+    }
+
+    /// Have a file made ahead of its time, if none is there.
+    pub(crate) fn prepare(&self) {
+        if let Source::Background { shared, .. } = &self.source
+            && self.recovered.is_empty()
+        {
+            let mut slot = shared.lock();
+            if matches!(*slot, Slot::Empty) {
+                *slot = Slot::Wanted;
+                shared.wake.notify_all();
+            }
+        }
+    }
+
+    /// The next file, and whether it was made by this process; waits while it is being made.
+    pub(crate) fn take(&mut self) -> io::Result<(WalFile, bool)> {
+        if let Some(file) = self.recovered.pop_front() {
+            return Ok((file, false));
+        }
+        let made = match &mut self.source {
+            Source::Inline(maker) => maker.make(&AtomicBool::new(false)),
+            Source::Background { shared, .. } => shared.take(),
+        };
+        made.map(|file| (file, true))
+    }
+}
+
+impl Drop for Spares {
+    /// Waits for the thread, which looks at `abort` between two pieces: after this nothing writes to the directory.
+    fn drop(&mut self) {
+        if let Source::Background { shared, thread } = &mut self.source {
+            {
+                // Under the lock, so that the thread is either before its look at `abort` or asleep.
+                let _slot = shared.lock();
+                shared.abort.store(true, Ordering::Relaxed);
+            }
+            shared.wake.notify_all();
+            if thread.take().is_some_and(|thread| thread.join().is_err()) {
+                tracing::error!("the thread that prewrites WAL files panicked");
+            }
+        }
+    }
+}

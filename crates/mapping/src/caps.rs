@@ -1,0 +1,32 @@
+//! Limits of event source mappings, and the times of their retries.
+
+use std::time::Duration;
+
+/// The largest event given to a function, in bytes of JSON: Lambda's limit on a synchronous payload.
+pub const EVENT_BYTES: usize = 6_291_556;
+
+/// Data and partition keys read at once. Base64 makes 6 MiB of JSON of 4.5 MiB.
+pub const READ_BYTES: usize = 9 << 19;
+
+/// The pause after the first failure of a batch; it doubles with every further one, up to the longest. The pause taken is
+/// a random part of it, so that many shards do not retry in step.
+pub const FIRST_PAUSE: Duration = Duration::from_millis(500);
+pub const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// The pause after all workers were busy.
+pub const THROTTLED_PAUSE: Duration = Duration::from_millis(200);
+
+/// The pause after a read or a subscription that failed, or that another subscription took over.
+pub const READ_PAUSE: Duration = Duration::from_secs(1);
+pub const TAKEN_OVER_PAUSE: Duration = Duration::from_secs(5);
+
+/// The pause after a control command that was not taken, and how often a lane that is over tries its last checkpoint.
+pub const CONTROL_PAUSE: Duration = Duration::from_secs(1);
+pub const LAST_CHECKPOINT_TRIES: u32 = 5;
+
+/// How long a shutdown waits for invocations under way. What does not end in time is given up, and runs again after the
+/// next start.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// How much of a function's error type is shown and logged, in characters.
+pub const ERROR_TYPE_CHARS: usize = 64;

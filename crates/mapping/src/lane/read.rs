@@ -1,0 +1,183 @@
+//! Where a lane's records come from.
+
+use crate::caps;
+use crate::plan::Plan;
+use millstream_engine::{
+    Engine, EngineError, Page, PageLimit, Record, SubscribeError, Subscription, SubscriptionEnd,
+};
+use millstream_log::TailWatch;
+use millstream_types::{Position, Timestamp};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Reading failed: why, and when to try again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadProblem {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    #[error(transparent)]
+    Subscription(#[from] SubscriptionEnd),
+}
+
+impl ReadProblem {
+    pub(super) fn pause(&self) -> Duration {
+        match self {
+            Self::Subscription(SubscriptionEnd::TakenOver) => caps::TAKEN_OVER_PAUSE,
+            _ => caps::READ_PAUSE,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Reader {
+    /// Pages read when the durable tail moves. The watch is made when it is first needed.
+    Standard(Option<TailWatch>),
+    /// A subscription of enhanced fan-out, with its consumer's ARN.
+    FanOut(String, Option<Box<Subscription>>),
+}
+
+/// The records of one shard, in order, from a position on. Holds at most one page that no batch has taken yet, and asks
+/// for no more before that is used up: a slow function slows its own reading.
+#[derive(Debug)]
+pub(super) struct Reading {
+    reader: Reader,
+    pending: VecDeque<Record>,
+    next: Position,
+    ended: bool,
+    /// When the last page was read, the shard had more.
+    behind: bool,
+    /// Records that had expired before they could be read, since somebody asked.
+    expired: u64,
+}
+
+impl Reading {
+    pub(super) fn new(plan: &Plan, from: Position) -> Self {
+        let reader = match &plan.mapping.source.consumer_arn {
+            None => Reader::Standard(None),
+            Some(arn) => Reader::FanOut(arn.clone(), None),
+        };
+        Self { reader, pending: VecDeque::new(), next: from, ended: false, behind: false, expired: 0 }
+    }
+
+    /// Where the shard is read on.
+    pub(super) fn next(&self) -> Position {
+        self.next
+    }
+
+    /// The closed shard has nothing more to give, but what is pending.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Take the first pending record if `fits` says so. `None` if it does not, or there is none.
+    pub(super) fn take(&mut self, fits: impl FnOnce(&Record) -> bool) -> Option<Record> {
+        self.pending.pop_front_if(|record| fits(record))
+    }
+
+    pub(super) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Put records back that were taken last, in their order.
+    pub(super) fn put_back(&mut self, records: impl DoubleEndedIterator<Item = Record>) {
+        for record in records.rev() {
+            self.pending.push_front(record);
+        }
+    }
+
+    /// How many records had expired before they could be read, since the last question.
+    pub(super) fn take_expired(&mut self) -> u64 {
+        std::mem::take(&mut self.expired)
+    }
+
+    /// The arrival of the oldest record not taken, as far as known; `last` is the newest one taken.
+    pub(super) fn oldest(&self, last: Timestamp) -> Option<Timestamp> {
+        self.pending.front().map(|record| record.arrival).or_else(|| self.behind.then_some(last))
+    }
+
+    /// Whether more can be read at once. A subscription does not say.
+    pub(super) fn has_more(&self) -> bool {
+        match &self.reader {
+            Reader::Standard(Some(tail)) => !self.ended && tail.current() > self.next,
+            Reader::Standard(None) | Reader::FanOut(..) => false,
+        }
+    }
+
+    /// Wait until something is pending or the shard has ended. May be dropped at any time without losing a record.
+    pub(super) async fn fill(
+        &mut self,
+        engine: &Engine,
+        plan: &Plan,
+        limit: PageLimit,
+    ) -> Result<(), ReadProblem> {
+        while self.pending.is_empty() && !self.ended {
+            let page = match &mut self.reader {
+                Reader::Standard(tail) => standard(engine, plan, tail, self.next, limit).await,
+                Reader::FanOut(consumer, subscription) => {
+                    fan_out(engine, plan, consumer, subscription, self.next).await
+                }
+            }?;
+            // Positions are dense, so a gap is what retention took.
+            let first = page.records.first().map_or(page.next, |record| record.position);
+            self.expired += first.0.saturating_sub(self.next.0);
+            self.next = page.next;
+            self.ended = page.at_end;
+            self.behind = page.behind_millis > 0;
+            self.pending.extend(page.records);
+        }
+        Ok(())
+    }
+}
+
+/// The next page, or one without records that only moves on.
+async fn standard(
+    engine: &Engine,
+    plan: &Plan,
+    tail: &mut Option<TailWatch>,
+    next: Position,
+    limit: PageLimit,
+) -> Result<Page, ReadProblem> {
+    let watch = match tail {
+        Some(watch) => watch,
+        None => tail.insert(engine.tail(&plan.stream, plan.shard.log)?),
+    };
+    let page = engine.read(&plan.stream, &plan.shard, next, limit).await?;
+    let is_news = !page.records.is_empty() || page.at_end || page.next > next;
+    if !is_news && watch.beyond(next).await.is_none() {
+        *tail = None;
+        return Err(EngineError::Gone(plan.stream.name.clone()).into());
+    }
+    Ok(page)
+}
+
+async fn fan_out(
+    engine: &Engine,
+    plan: &Plan,
+    consumer: &str,
+    held: &mut Option<Box<Subscription>>,
+    next: Position,
+) -> Result<Page, ReadProblem> {
+    let subscription = if let Some(subscription) = held {
+        subscription
+    } else {
+        let new = engine.subscribe(&plan.stream, consumer, &plan.shard, next)?;
+        held.insert(Box::new(new))
+    };
+    match subscription.next().await {
+        Ok(event) => Ok(event.page),
+        Err(end) => {
+            *held = None;
+            let nothing = Page { next, ..Page::default() };
+            match end {
+                // Its five minutes are over: the next turn subscribes again.
+                SubscriptionEnd::Expired => Ok(nothing),
+                SubscriptionEnd::ShardEnd => Ok(Page { at_end: true, ..nothing }),
+                SubscriptionEnd::TakenOver | SubscriptionEnd::Gone | SubscriptionEnd::Failed(_) => {
+                    Err(end.into())
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The end of a closed shard, for which the control plane has no command yet.
+
+use super::Lane;
+use crate::board::Board;
+use crate::plan::{Order, Plan, Target, is_finished};
+use crate::supervisor::Context;
+use crate::{Invoker, function_spec};
+use millstream_control::{
+    Code, CreateFunction, CreateMapping, CreateStream, FunctionSettings, MappingSettings, Source,
+    StartingPosition, StreamMode, StreamStatus,
+};
+use millstream_engine::{Engine, NewRecord};
+use millstream_functions::{FunctionSpec, Invocation, InvokeError, InvokeReply};
+use millstream_host::SystemClock;
+use millstream_log::MemoryLog;
+use millstream_types::{Home, Position};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+
+/// Succeeds, and counts the records.
+#[derive(Debug, Default)]
+struct Counting(AtomicUsize);
+
+impl Invoker for Counting {
+    async fn invoke(&self, _spec: Arc<FunctionSpec>, call: Invocation) -> Result<InvokeReply, InvokeError> {
+        let event: serde_json::Value = serde_json::from_slice(&call.payload).unwrap();
+        self.0.fetch_add(event["Records"].as_array().unwrap().len(), Ordering::SeqCst);
+        Ok(InvokeReply {
+            payload: "null".into(),
+            function_error: None,
+            log_tail: "".into(),
+            executed_version: "$LATEST".into(),
+            init: None,
+            duration: Duration::ZERO,
+            max_memory_mb: 1,
+        })
+    }
+
+    fn limit(&self) -> usize {
+        1
+    }
+}
+
+/// A stream of one shard with three records, a mapping and the lane's plan.
+async fn world() -> (Engine, Plan) {
+    let clock = SystemClock::shared();
+    let log = Arc::new(MemoryLog::new());
+    let control = millstream_control_node::open(log.clone(), clock.clone()).await.unwrap();
+    let engine = Engine::new(log, control.clone(), clock);
+    tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));
+    let home = Home::default();
+    let (stream_arn, function_arn) = (home.stream_arn("s"), home.function_arn("f"));
+    let stream = CreateStream {
+        name: "s".into(),
+        arn: stream_arn.clone(),
+        shards: 1,
+        mode: StreamMode::Provisioned,
+        max_record_kib: 1_024,
+        tags: [].into(),
+    };
+    control.submit(stream).await.unwrap();
+    let function = CreateFunction {
+        name: "f".into(),
+        arn: function_arn.clone(),
+        code: Code { key: "a".repeat(64), sha256: String::new(), size: 1 },
+        settings: FunctionSettings {
+            description: String::new(),
+            role: "r".into(),
+            runtime: "provided.al2023".into(),
+            handler: "h".into(),
+            timeout_secs: 3,
+            memory_mb: 128,
+            ephemeral_mb: 512,
+            environment: [].into(),
+            layers: Vec::new(),
+            tracing_mode: "PassThrough".into(),
+        },
+        architectures: Vec::new(),
+        tags: [].into(),
+        revision_id: "1".into(),
+    };
+    let function = control.submit(function).await.unwrap();
+    let settings = MappingSettings {
+        function: "f".into(),
+        function_arn,
+        batch_size: 10,
+        window_secs: 60,
+        enabled: true,
+    };
+    let mapping = CreateMapping {
+        uuid: "m".into(),
+        arn: String::new(),
+        source: Source { stream: "s".into(), stream_arn, consumer_arn: None },
+        starting: StartingPosition::TrimHorizon,
+        settings,
+    };
+    let mapping = control.submit(mapping).await.unwrap();
+    let active = |state: &Arc<millstream_control::State>| state.streams["s"].status == StreamStatus::Active;
+    let stream = control.watch().wait_for(active).await.unwrap().streams["s"].clone();
+    let record = NewRecord { partition_key: "k".into(), explicit_hash_key: None, data: "d".into() };
+    engine.append(&stream, &[record.clone(), record.clone(), record]).await.unwrap();
+    let target = Target::Ready(function_spec(&function).unwrap());
+    let shard = stream.shards[0].clone();
+    (engine, Plan { mapping, stream, shard, target })
+}
+
+/// Run a lane until it ends; returns how many records the function had.
+async fn run(engine: &Engine, plan: &Plan, closing: Option<Plan>) -> usize {
+    let context = Arc::new(Context {
+        engine: engine.clone(),
+        invoker: Counting::default(),
+        region: "us-east-1".into(),
+        turns: Arc::new(Semaphore::new(1)),
+        board: Arc::new(Board::default()),
+    });
+    let plan = Arc::new(plan.clone());
+    let (orders, taken) = watch::channel(Order::Run(plan.clone()));
+    let lane = Lane::new(context.clone(), taken, plan, Position::ZERO);
+    let running = tokio::spawn(lane.run());
+    if let Some(plan) = closing {
+        while context.invoker.0.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        orders.send_replace(Order::Run(Arc::new(plan)));
+    }
+    tokio::time::timeout(Duration::from_secs(1_000), running).await.unwrap().unwrap();
+    context.invoker.0.load(Ordering::SeqCst)
+}
+
+fn closed(plan: &Plan, at: u64) -> Plan {
+    let mut plan = plan.clone();
+    plan.shard.closed_at = Some(Position(at));
+    plan
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_shard_is_read_to_its_end_and_checkpointed_there() {
+    let (engine, plan) = world().await;
+    // The third record came after the shard was closed, so it is void.
+    let plan = closed(&plan, 2);
+    assert_eq!(run(&engine, &plan, None).await, 2);
+    assert!(is_finished(&engine.control().state(), &plan.mapping, &plan.shard));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_waits_at_the_tail_hears_that_its_shard_is_closed() {
+    let (engine, plan) = world().await;
+    let closing = closed(&plan, 3);
+    assert_eq!(run(&engine, &plan, Some(closing.clone())).await, 3);
+    assert!(is_finished(&engine.control().state(), &closing.mapping, &closing.shard));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_closed_shard_is_finished() {
+    let (engine, plan) = world().await;
+    let plan = closed(&plan, 0);
+    assert_eq!(run(&engine, &plan, None).await, 0);
+    assert!(is_finished(&engine.control().state(), &plan.mapping, &plan.shard));
+}

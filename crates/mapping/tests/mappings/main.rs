@@ -1,0 +1,10 @@
+//! Event source mappings on a real control node and engine, over a log in memory, with functions that follow a script.
+//! Tokio's time is paused, so that pauses cost nothing and depend on nothing.
+
+mod delivery;
+mod fan_out;
+mod lifecycle;
+mod retry;
+mod script;
+mod shards;
+mod world;

@@ -1,0 +1,103 @@
+use bytes::Bytes;
+use millstream_types::Timestamp;
+use std::collections::BTreeMap;
+
+/// A value that can write itself in any protocol.
+pub trait Encode {
+    fn encode<E: Encoder>(&self, e: &mut E);
+}
+
+/// The push side of a protocol. Containers are opened, filled and closed in order; lengths are not announced, so a
+/// CBOR encoder uses indefinite-length containers, as AWS itself does.
+pub trait Encoder {
+    fn open_structure(&mut self);
+    /// The name of a member; its value follows.
+    fn member_name(&mut self, name: &'static str);
+    fn close_structure(&mut self);
+
+    fn open_list(&mut self);
+    /// An element follows.
+    fn element(&mut self);
+    fn close_list(&mut self);
+
+    fn open_map(&mut self);
+    /// The key of an entry; its value follows.
+    fn key(&mut self, key: &str);
+    fn close_map(&mut self);
+
+    fn string(&mut self, value: &str);
+    fn blob(&mut self, value: &[u8]);
+    fn integer(&mut self, value: i32);
+    fn long(&mut self, value: i64);
+    fn double(&mut self, value: f64);
+    fn boolean(&mut self, value: bool);
+    fn timestamp(&mut self, value: Timestamp);
+
+    /// A member that is always present.
+    fn member<T: Encode>(&mut self, name: &'static str, value: &T)
+    where
+        Self: Sized,
+    {
+        self.member_name(name);
+        value.encode(self);
+    }
+
+    /// A member that is left out when there is no value.
+    fn optional<T: Encode>(&mut self, name: &'static str, value: Option<&T>)
+    where
+        Self: Sized,
+    {
+        if let Some(value) = value {
+            self.member(name, value);
+        }
+    }
+}
+
+macro_rules! encode_leaf {
+    ($($type:ty => |$e:ident, $value:ident| $call:expr),*) => {$(
+        impl Encode for $type {
+            fn encode<E: Encoder>(&self, $e: &mut E) {
+                let $value = self;
+                $call;
+            }
+        }
+    )*};
+}
+
+encode_leaf!(
+    String => |e, value| e.string(value),
+    Bytes => |e, value| e.blob(value),
+    i32 => |e, value| e.integer(*value),
+    i64 => |e, value| e.long(*value),
+    f64 => |e, value| e.double(*value),
+    bool => |e, value| e.boolean(*value),
+    Timestamp => |e, value| e.timestamp(*value)
+);
+
+impl<T: Encode> Encode for Vec<T> {
+    fn encode<E: Encoder>(&self, e: &mut E) {
+        e.open_list();
+        for item in self {
+            e.element();
+            item.encode(e);
+        }
+        e.close_list();
+    }
+}
+
+impl<T: Encode> Encode for BTreeMap<String, T> {
+    fn encode<E: Encoder>(&self, e: &mut E) {
+        e.open_map();
+        for (key, value) in self {
+            e.key(key);
+            value.encode(e);
+        }
+        e.close_map();
+    }
+}
+
+impl<T: Encode> Encode for Box<T> {
+    fn encode<E: Encoder>(&self, e: &mut E) {
+        (**self).encode(e);
+    }
+}

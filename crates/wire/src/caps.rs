@@ -1,0 +1,16 @@
+//! Limits on what a message may make us hold.
+
+/// Containers inside one another in a JSON body.
+pub const MAX_DEPTH: usize = 64;
+
+/// List elements and map entries in one JSON body: two bytes of input can become a structure of a few hundred bytes.
+pub const MAX_ELEMENTS: usize = 65_536;
+
+/// Bytes of one event stream frame, as the SDKs accept them: 16 MiB of payload, 128 KiB of headers.
+pub const MAX_FRAME: usize = 16 * 1024 * 1024 + MAX_FRAME_HEADERS + 16;
+
+/// Bytes of headers in one event stream frame.
+pub const MAX_FRAME_HEADERS: usize = 128 * 1024;
+
+/// Bytes of an escaped text that becomes part of an error message.
+pub const MAX_SHOWN: usize = 64;

@@ -1,0 +1,159 @@
+//! The steps of `cargo xtask test`, in order: the quick ones first.
+
+use super::count::Format;
+use super::{Context, Report, tools};
+
+/// One step.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// What `--only` and `--skip` call it.
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// A step whose failure makes this one pointless.
+    pub(crate) needs: &'static [&'static str],
+    pub(crate) limit_minutes: u64,
+    pub(crate) run: fn(&Context) -> anyhow::Result<Report>,
+}
+
+/// All of them.
+pub(crate) const STEPS: &[Step] = &[
+    Step { name: "fmt", about: "every file is formatted", needs: &[], limit_minutes: 2, run: fmt },
+    Step {
+        name: "tidy",
+        about: "floors, lengths, manifests, forbidden text",
+        needs: &[],
+        limit_minutes: 2,
+        run: tidy,
+    },
+    Step {
+        name: "codegen",
+        about: "generated code is up to date",
+        needs: &[],
+        limit_minutes: 5,
+        run: codegen,
+    },
+    Step { name: "clippy", about: "no warning anywhere", needs: &[], limit_minutes: 20, run: clippy },
+    Step { name: "build", about: "everything compiles", needs: &[], limit_minutes: 20, run: build },
+    Step { name: "rust", about: "the tests of every crate", needs: &["build"], limit_minutes: 20, run: rust },
+    Step { name: "example", about: "the example's function", needs: &[], limit_minutes: 5, run: example },
+    Step {
+        name: "conformance-rust",
+        about: "the Rust SDK against the server",
+        needs: &["build"],
+        limit_minutes: 10,
+        run: conformance_rust,
+    },
+    Step {
+        name: "conformance-python",
+        about: "boto3 and the raw wire against the server",
+        needs: &["build"],
+        limit_minutes: 10,
+        run: |context| python_suite(context, "conformance/python"),
+    },
+    Step {
+        name: "conformance-node",
+        about: "the JavaScript SDK (HTTP/2) against the server",
+        needs: &["build"],
+        limit_minutes: 10,
+        run: conformance_node,
+    },
+    Step {
+        name: "crash",
+        about: "kill -9 under load, restarts, clean shutdown",
+        needs: &["build"],
+        limit_minutes: 10,
+        run: |context| python_suite(context, "conformance/crash"),
+    },
+    Step {
+        name: "demo",
+        about: "the founding scenario without a page",
+        needs: &["build"],
+        limit_minutes: 10,
+        run: |context| python_suite(context, "conformance/demo"),
+    },
+    Step {
+        name: "page",
+        about: "the demo's page in headless Chromium",
+        needs: &["build"],
+        limit_minutes: 5,
+        run: page,
+    },
+];
+
+fn fmt(context: &Context) -> anyhow::Result<Report> {
+    context.run(context.command("cargo").args(["fmt", "--all", "--check"]), Format::Whole)
+}
+
+fn tidy(context: &Context) -> anyhow::Result<Report> {
+    context.run(context.command(std::env::current_exe()?).arg("tidy"), Format::Whole)
+}
+
+fn codegen(context: &Context) -> anyhow::Result<Report> {
+    context.run(context.command(std::env::current_exe()?).args(["codegen", "--check"]), Format::Whole)
+}
+
+fn clippy(context: &Context) -> anyhow::Result<Report> {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    context.run(context.command("cargo").args(arguments), Format::Whole)
+}
+
+/// Builds what the later steps run in the form in which `cargo test` wants it, so that nothing is built twice: cargo
+/// chooses the features of shared dependencies by what is selected, hence always the whole workspace.
+fn build(context: &Context) -> anyhow::Result<Report> {
+    context.run(context.command("cargo").args(["build", "--workspace", "--all-targets"]), Format::Whole)
+}
+
+fn rust(context: &Context) -> anyhow::Result<Report> {
+    let arguments = ["test", "--workspace", "--exclude", "conformance-rust", "--no-fail-fast"];
+    context.run(context.command("cargo").args(arguments), Format::Cargo)
+}
+
+fn example(context: &Context) -> anyhow::Result<Report> {
+    let arguments = ["-m", "unittest", "discover", "-s", "examples/internet-provider/tests", "-p", "test_*.py"];
+    context.run(context.command("python3").args(arguments), Format::Unittest)
+}
+
+fn conformance_rust(context: &Context) -> anyhow::Result<Report> {
+    context
+        .run(context.command("cargo").args(["test", "--workspace", "--test", "kinesis_sdk"]), Format::Cargo)
+}
+
+/// Runs the tests below `directory`, which may import `support` from `conformance/python`.
+fn python_suite(context: &Context, directory: &str) -> anyhow::Result<Report> {
+    let python = tools::python(context)?;
+    let mut command = context.command(python);
+    command.env("PYTHONPATH", context.root.join("conformance/python"));
+    command.args(["-m", "unittest", "discover", "--verbose", "-s", directory, "-p", "test_*.py"]);
+    context.run(&mut command, Format::Unittest)
+}
+
+fn conformance_node(context: &Context) -> anyhow::Result<Report> {
+    if let Some(missing) = tools::missing(&["node", "npm"]) {
+        return Ok(Report::Skipped(format!("{missing} is not installed; Node.js 20 or later has it")));
+    }
+    tools::node_modules(context)?;
+    let mut command = context.command("node");
+    command.args(["--test", "--test-reporter=tap"]).current_dir(context.root.join("conformance/node"));
+    context.run(&mut command, Format::Tap)
+}
+
+fn page(context: &Context) -> anyhow::Result<Report> {
+    match tools::chromium(context)? {
+        tools::Chromium::Here => python_suite(context, "conformance/page"),
+        tools::Chromium::Missing(why) => Ok(Report::Skipped(why)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_needs_only_steps_before_it() {
+        for (at, step) in STEPS.iter().enumerate() {
+            for need in step.needs {
+                assert!(STEPS[..at].iter().any(|before| before.name == *need), "{} needs {need}", step.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What the test suites in other languages need, installed below `target/` through the ordinary package managers.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::Context;
+use crate::os;
+
+/// The first of `programs` that is not on the search path.
+pub(crate) fn missing<'a>(programs: &[&'a str]) -> Option<&'a str> {
+    programs.iter().copied().find(|program| os::which(program).is_none())
+}
+
+/// A Python with the pinned packages of `conformance/python/requirements.txt`; made at the first call and when they change.
+pub(crate) fn python(context: &Context) -> anyhow::Result<PathBuf> {
+    let venv = context.target.join("xtask/venv");
+    let python = venv.join("bin/python");
+    let requirements = context.root.join("conformance/python/requirements.txt");
+    let stamp = venv.join("requirements.installed");
+    if !is_installed(&stamp, &requirements)? {
+        context
+            .prepare(context.command("python3").args(["-m", "venv", "--clear"]).arg(&venv))
+            .context("cannot make a virtual environment (on Debian it needs the package python3-venv)")?;
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"];
+        context.prepare(context.command(&python).args(install).arg(&requirements))?;
+        os::write(&stamp, &os::read(&requirements)?)?;
+    }
+    Ok(python)
+}
+
+/// Installs the pinned packages of `conformance/node`; again when the lock file changes.
+pub(crate) fn node_modules(context: &Context) -> anyhow::Result<()> {
+    let directory = context.root.join("conformance/node");
+    let lock = directory.join("package-lock.json");
+    let stamp = directory.join("node_modules/.installed-lock");
+    if !is_installed(&stamp, &lock)? {
+        let mut install = context.command("npm");
+        context.prepare(install.args(["ci", "--no-audit", "--no-fund"]).current_dir(&directory))?;
+        os::write(&stamp, &os::read(&lock)?)?;
+    }
+    Ok(())
+}
+
+fn is_installed(stamp: &Path, wanted: &Path) -> anyhow::Result<bool> {
+    Ok(stamp.is_file() && os::read(stamp)? == os::read(wanted)?)
+}
+
+/// Whether a browser and its driver are at hand.
+#[derive(Debug)]
+pub(crate) enum Chromium {
+    Here,
+    /// Why not.
+    Missing(String),
+}
+
+/// Looks for Chromium, and tries to install it where that needs no question: as root on a system with apt.
+pub(crate) fn chromium(context: &Context) -> anyhow::Result<Chromium> {
+    if has_chromium() {
+        return Ok(Chromium::Here);
+    }
+    let is_root = os::output(std::process::Command::new("id").arg("-u"))?.trim() == "0";
+    if !is_root || missing(&["apt-get"]).is_some() {
+        return Ok(Chromium::Missing("chromium and chromedriver are not installed".to_owned()));
+    }
+    let mut install = context.command("apt-get");
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    install.args(["install", "-y", "--no-install-recommends", "chromium", "chromium-driver"]);
+    let installed = context
+        .prepare(context.command("apt-get").arg("update"))
+        .and_then(|()| context.prepare(&mut install));
+    Ok(match installed {
+        Ok(()) if has_chromium() => Chromium::Here,
+        Ok(()) => Chromium::Missing("apt-get installed chromium and it is still not on the path".to_owned()),
+        Err(error) => Chromium::Missing(format!("chromium is not installed and cannot be: {error:#}")),
+    })
+}
+
+fn has_chromium() -> bool {
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    browsers.iter().any(|name| os::which(name).is_some()) && os::which("chromedriver").is_some()
+}

@@ -1,0 +1,39 @@
+//! Rules that neither the compiler nor clippy can check.
+
+mod floors;
+mod manifests;
+mod text;
+
+use anyhow::bail;
+
+use crate::{os, workspace};
+
+/// Check the rules that the compiler cannot: floors, file lengths, manifests, forbidden text.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TidyArgs {}
+
+/// One broken rule, and where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Finding {
+    /// A path, with a line if there is one, or the name of a crate.
+    pub(crate) place: String,
+    /// What is wrong and what to do about it.
+    pub(crate) what: String,
+}
+
+/// Prints every finding; fails if there is one.
+pub(crate) fn run(_args: &TidyArgs) -> anyhow::Result<()> {
+    let workspace = workspace::load()?;
+    let mut findings = floors::check(&workspace)?;
+    findings.extend(manifests::check(&workspace)?);
+    findings.extend(text::check()?);
+    findings.sort();
+    for finding in &findings {
+        os::say(&format!("{}: {}", finding.place, finding.what));
+    }
+    if !findings.is_empty() {
+        bail!("{} rules broken", findings.len());
+    }
+    os::say("tidy");
+    Ok(())
+}
