@@ -109,7 +109,12 @@ fn storage(
     match (data, memory) {
         (Some(data), true) => bail!("data ({}) and memory exclude each other", data.display()),
         (None, true) => Ok(Storage::Memory),
-        (data, false) => Ok(Storage::Directory(data.unwrap_or_else(|| DEFAULT_DATA.into()))),
+        (data, false) => {
+            let data = data.unwrap_or_else(|| DEFAULT_DATA.into());
+            let whole =
+                std::path::absolute(&data).with_context(|| format!("{} is no path", data.display()))?;
+            Ok(Storage::Directory(whole))
+        }
     }
 }
 
@@ -155,7 +160,8 @@ mod tests {
         assert_eq!((config.home.region.as_str(), config.max_workers), ("eu-central-1", 3));
         assert_eq!((config.storage, config.bind.to_string().as_str()), (Storage::Memory, DEFAULT_BIND));
         let flags = ServeArguments { data: Some("d".into()), ..ServeArguments::default() };
-        assert_eq!(with_file("memory = true", flags).unwrap().storage, Storage::Directory("d".into()));
+        let here = std::env::current_dir().unwrap().join("d");
+        assert_eq!(with_file("memory = true", flags).unwrap().storage, Storage::Directory(here));
     }
 
     #[test]

@@ -165,7 +165,14 @@ async fn start_functions(
     endpoint: &str,
     clock: Arc<dyn Clock>,
 ) -> Result<Functions> {
+    // Below the data directory, so that a server that is killed leaves nothing elsewhere.
+    let data = match &config.storage {
+        Storage::Memory => None,
+        Storage::Directory(directory) => Some(directory.clone()),
+    };
     let options = millstream_functions::Options {
+        work_dir: data.as_ref().map(|data| data.join("run")),
+        hidden_dirs: data.into_iter().collect(),
         isolation: config.isolation,
         max_workers: config.max_workers,
         endpoint_url: Some(endpoint.to_owned()),
