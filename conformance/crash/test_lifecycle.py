@@ -63,7 +63,7 @@ class Lifecycle(unittest.TestCase):
         clients.create_stream(kinesis, "out")
         consumer = kinesis.register_stream_consumer(StreamARN=stream, ConsumerName="keeper")["Consumer"]["ConsumerARN"]
         layer = functions.publish_layer_version(LayerName="mark", Content={"ZipFile": zip_of({"mark.txt": "kept"})})["LayerVersionArn"]
-        created = deploy(functions, "copy", COPY, Layers=[layer], Environment={"Variables": {"A": "b"}})
+        created = deploy(functions, "copy", COPY, Layers=[layer], Environment={"Variables": {"MARK": "b"}})
         uuid = functions.create_event_source_mapping(EventSourceArn=stream, FunctionName="copy", StartingPosition="TRIM_HORIZON")["UUID"]
         first = kinesis.put_record(StreamName="in", PartitionKey="k", Data=b"1")
         self.assertEqual(self.wait_for_out(kinesis, 1), [["1"]])
@@ -82,7 +82,7 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual(kinesis.describe_stream_consumer(ConsumerARN=consumer)["ConsumerDescription"]["ConsumerStatus"], "ACTIVE")
         settings = functions.get_function_configuration(FunctionName="copy")
         self.assertEqual(settings["CodeSha256"], created["CodeSha256"])
-        self.assertEqual(settings["Environment"], {"Variables": {"A": "b"}})
+        self.assertEqual(settings["Environment"], {"Variables": {"MARK": "b"}})
         self.assertEqual(invoke(functions, "copy", {"ping": True})[1], "kept")
         self.assertIn(functions.get_event_source_mapping(UUID=uuid)["State"], ("Enabled", "Enabling"))
         (record,) = clients.read_shard(kinesis, "in", first["ShardId"])

@@ -79,7 +79,7 @@ class Records(ServerCase):
         create_stream(self.kinesis, "strict", 2)
         self.refused(self.kinesis.get_shard_iterator, "ResourceNotFoundException",
                      StreamName="strict", ShardId="shardId-000000000009", ShardIteratorType="LATEST")
-        self.refused(self.kinesis.get_shard_iterator, "InvalidArgumentException",
+        self.refused(self.kinesis.get_shard_iterator, "ValidationException",
                      StreamName="strict", ShardId="shardId-000000000000", ShardIteratorType="AT_SEQUENCE_NUMBER",
                      StartingSequenceNumber="not-a-number")
         other = shards_of(self.kinesis, "strict")[1]["SequenceNumberRange"]["StartingSequenceNumber"]

@@ -16,7 +16,7 @@ H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 EMPTY_SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 FRAME_HEADER = 9
 SETTINGS = 4
-SLOW_CLIENTS = 64
+SLOW_CLIENTS = 100
 
 
 class Wire(ServerCase):
@@ -74,7 +74,7 @@ class Wire(ServerCase):
 
     def test_a_body_in_chunks_is_read(self):
         bare = self.bare()
-        answer = bare.post("Kinesis_20131202.ListStreams", iter([b"{", b"}"]), {"Transfer-Encoding": "chunked"})
+        answer = bare.post("Kinesis_20131202.ListStreams", iter([b"{", b"}"]))
         self.assertEqual(answer[0], 200)
 
     def test_what_is_no_json_is_a_serialization_error(self):
@@ -147,13 +147,32 @@ class Wire(ServerCase):
         self.assertEqual(head[3], SETTINGS)
 
     def test_slow_clients_do_not_hold_up_others(self):
-        for number in range(SLOW_CLIENTS):
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: Kinesis_20131202.PutRecords\r\n"
+        for part in (head[:40], head + b"Content-Length: 10\r\n\r\n{", head + b"Content-Length: 15000000\r\n\r\n{"):
+            with self.subTest(part[-30:]):
+                for _ in range(SLOW_CLIENTS):
+                    self.connect().sendall(part)
+                # More than once, because the first may overtake what the server has not read yet.
+                for _ in range(20):
+                    self.assert_answers()
+                    time.sleep(0.05)
+
+    def test_an_answer_given_before_the_body_is_read_keeps_the_connection_or_says_that_it_ends(self):
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: Unknown\r\nContent-Length: 2\r\n\r\n"
+        for _ in range(20):
             connection = self.connect()
-            if number % 2:
-                connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Ta")
-            else:
-                connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: Kinesis_20131202.ListStreams\r\nContent-Length: 10\r\n\r\n{")
-        self.assert_answers()
+            connection.sendall(head)
+            connection.sendall(b"{}")
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            self.assertEqual(answer.status, 400)
+            answer.read()
+            if answer.headers.get("Connection", "").lower() == "close":
+                continue
+            connection.sendall(head + b"{}")
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            self.assertEqual(answer.status, 400)
 
     def test_a_client_that_goes_away_in_the_middle_hurts_nobody(self):
         for _ in range(20):

@@ -64,6 +64,7 @@ impl Server {
         .await;
         let lifecycles = vec![
             tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO)),
+            tokio::spawn(engine.clone().run_retention()),
             tokio::spawn(lambda.clone().run_lifecycle()),
         ];
         gauge_list.extend(gauges::functions(&functions));

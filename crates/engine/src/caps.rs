@@ -20,3 +20,6 @@ pub const EVENT_RECORDS: usize = 10_000;
 
 /// Log shards made or dropped at the same time when a stream comes or goes.
 pub const SHARDS_AT_ONCE: usize = 1_000;
+
+/// How often expired records are let go.
+pub const RETENTION_SWEEP: Duration = Duration::from_mins(1);

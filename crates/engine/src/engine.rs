@@ -44,6 +44,11 @@ impl Engine {
         crate::lifecycle::run(self, delay).await;
     }
 
+    /// Let go of expired records, for ever.
+    pub async fn run_retention(self) {
+        crate::retention::run(self).await;
+    }
+
     pub fn control(&self) -> &ControlHandle {
         &self.control
     }

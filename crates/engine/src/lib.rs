@@ -10,6 +10,7 @@ mod engine;
 mod lifecycle;
 mod read;
 mod record;
+mod retention;
 mod router;
 mod subscribe;
 

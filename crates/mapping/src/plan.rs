@@ -199,6 +199,32 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_hears_of_what_it_works_by_and_of_nothing_else() {
+        type Change = fn(&mut Plan);
+        let plan = Plan {
+            mapping: Arc::new(mapping()),
+            stream: Arc::new(merged()),
+            shard: merged().shards[2].clone(),
+            target: Target::Unavailable("none".into()),
+        };
+        let changes: [(&str, bool, Change); 6] = [
+            ("tags", true, |plan| {
+                Arc::make_mut(&mut plan.stream).tags.insert("a".into(), "b".into());
+            }),
+            ("retention", false, |plan| Arc::make_mut(&mut plan.stream).retention_hours = 48),
+            ("closed", false, |plan| plan.shard.closed_at = Some(Position(9))),
+            ("settings", false, |plan| Arc::make_mut(&mut plan.mapping).settings.batch_size = 2),
+            ("touched", false, |plan| Arc::make_mut(&mut plan.mapping).modified = Timestamp::from_millis(1)),
+            ("target", false, |plan| plan.target = Target::Unavailable("other".into())),
+        ];
+        for (what, same, change) in changes {
+            let mut other = plan.clone();
+            change(&mut other);
+            assert_eq!(plan.same_as(&other), same, "{what}");
+        }
+    }
+
+    #[test]
     fn a_parent_that_is_no_more_holds_nothing_back() {
         let mut stream = merged();
         stream.shards[2].parent = Some(ShardId(7));

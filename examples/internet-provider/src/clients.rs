@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_kinesis::config::{SharedHttpClient, StalledStreamProtectionConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::tls;
 
@@ -59,26 +61,22 @@ async fn sdk_config(config: &Config) -> SdkConfig {
     if let Some(region) = &config.region {
         loader = loader.region(Region::new(region.clone()));
     }
-    let mut sdk = loader.load().await;
-    if sdk.region().is_none() {
-        sdk = sdk.into_builder().region(Region::new(FALLBACK_REGION)).build();
+    let elsewhere = config.endpoint_url.is_some() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
+    if elsewhere {
+        loader = loader.credentials_provider(local_credentials());
     }
-    // A local endpoint wants a signature, not a secret: without configured credentials anything will do. AWS itself
-    // (no endpoint given) must never be asked with made-up ones.
-    if sdk.endpoint_url().is_some() && !has_credentials(&sdk).await {
-        let fixed = Credentials::new("test", "test", None, None, "local endpoint");
-        let provider = aws_sdk_kinesis::config::SharedCredentialsProvider::new(fixed);
-        sdk = sdk.into_builder().credentials_provider(provider).build();
+    let sdk = loader.load().await;
+    if sdk.region().is_some() {
+        return sdk;
     }
-    sdk
+    sdk.into_builder().region(Region::new(FALLBACK_REGION)).build()
 }
 
-/// Whether the environment or the profile holds credentials. The instance metadata service is not waited for: it
-/// takes seconds to time out where there is none, and a local endpoint has no use for its answer.
-async fn has_credentials(sdk: &SdkConfig) -> bool {
-    let Some(provider) = sdk.credentials_provider() else { return false };
-    matches!(
-        tokio::time::timeout(Duration::from_millis(500), provider.provide_credentials()).await,
-        Ok(Ok(_))
-    )
+/// Credentials for an endpoint that is not AWS: what the environment or the profile holds, else made-up ones, as such an
+/// endpoint often wants a signature and no secret. AWS itself is never asked with those, and the metadata service of
+/// the machine, which is AWS's too, is never asked for them.
+fn local_credentials() -> CredentialsProviderChain {
+    CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
+        .or_else("Profile", ProfileFileCredentialsProvider::builder().build())
+        .or_else("Local", Credentials::new("test", "test", None, None, "local endpoint"))
 }

@@ -106,7 +106,7 @@ pub(crate) struct Sample {
     /// Put to offer, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) latency: Option<Percentiles>,
-    /// Shard of the sign-ups and the age in ms of its oldest sign-up without an offer.
+    /// Shard of the sign-ups and the highest age in ms, in this tick, of a sign-up without an offer.
     pub(crate) ages: Vec<(String, f64)>,
 }
 

@@ -90,7 +90,7 @@ impl Arguments {
 
 /// Writes a line to the standard error. Output that nobody can read is no reason to stop.
 fn say(line: &str) {
-    if writeln!(std::io::stderr(), "{line}").is_err() {}
+    writeln!(std::io::stderr(), "{line}").unwrap_or_default();
 }
 
 #[tokio::main]

@@ -59,6 +59,7 @@ fn milliseconds(value: f64) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let latency = |value| if self.enriched > 0 { milliseconds(value) } else { "-".to_owned() };
         let rows = [
             ("Sign-ups put", grouped(self.put), "acknowledged by the service"),
             ("Enriched", grouped(self.enriched), "with an offer that came back"),
@@ -69,10 +70,10 @@ impl fmt::Display for Report {
             ("Not put", grouped(self.failed_puts), "refused in spite of retries"),
             ("Time", format!("{:.1} s", self.seconds), ""),
             ("Records per second", format!("{:.1}", self.records_per_second), ""),
-            ("Put to offer, p50", milliseconds(self.p50_ms), ""),
-            ("Put to offer, p90", milliseconds(self.p90_ms), ""),
-            ("Put to offer, p99", milliseconds(self.p99_ms), ""),
-            ("Put to offer, max", milliseconds(self.max_ms), ""),
+            ("Put to offer, p50", latency(self.p50_ms), ""),
+            ("Put to offer, p90", latency(self.p90_ms), ""),
+            ("Put to offer, p99", latency(self.p99_ms), ""),
+            ("Put to offer, max", latency(self.max_ms), ""),
         ];
         let width = rows.iter().map(|(_, value, _)| value.len()).max().unwrap_or(0);
         for (index, (label, value, note)) in rows.iter().enumerate() {

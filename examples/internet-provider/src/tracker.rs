@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::Instant;
@@ -53,7 +54,18 @@ pub(crate) enum Source {
 struct Waiting {
     /// When its first put began.
     since: Instant,
-    acknowledged: bool,
+    /// Index of its shard, once it is acknowledged.
+    shard: Option<usize>,
+}
+
+/// A shard of the sign-ups.
+#[derive(Debug)]
+struct Shard {
+    name: String,
+    /// Its acknowledged sign-ups in order; answered ones leave when they get to the front.
+    queue: VecDeque<(u64, Instant)>,
+    /// The highest age that one of them had when its offer came, in this tick.
+    peak: Duration,
 }
 
 #[derive(Debug)]
@@ -64,8 +76,7 @@ struct Inner {
     next: u64,
     counts: Counts,
     latencies: Latencies,
-    /// Acknowledged sign-ups of each shard in order; answered ones leave when they get to the front.
-    shards: BTreeMap<String, VecDeque<(u64, Instant)>>,
+    shards: Vec<Shard>,
     readers: BTreeMap<String, i64>,
     put_rate: Rate,
     enriched_rate: Rate,
@@ -106,7 +117,7 @@ impl Tracker {
             next: 0,
             counts: Counts::default(),
             latencies: Latencies::new(),
-            shards: BTreeMap::new(),
+            shards: Vec::new(),
             readers: BTreeMap::new(),
             put_rate: Rate::default(),
             enriched_rate: Rate::default(),
@@ -128,7 +139,7 @@ impl Tracker {
     pub(crate) fn begin(&self, sign_ups: &[SignUp], since: Instant) {
         let mut inner = self.lock();
         for sign_up in sign_ups {
-            inner.waiting.insert(sign_up.number, Waiting { since, acknowledged: false });
+            inner.waiting.insert(sign_up.number, Waiting { since, shard: None });
             inner.next = inner.next.max(sign_up.number + 1);
             inner.feed.sign_up(sign_up);
         }
@@ -138,15 +149,16 @@ impl Tracker {
     /// The service has put it into this shard.
     pub(crate) fn acknowledged(&self, number: u64, shard: &str, now: Instant) {
         let mut inner = self.lock();
+        let index = inner.shard_index(shard);
         // The offer may be faster than the acknowledgement: then it counted as put already.
         let Some(waiting) = inner.waiting.get_mut(&number) else { return };
-        if std::mem::replace(&mut waiting.acknowledged, true) {
+        if waiting.shard.replace(index).is_some() {
             return;
         }
         let since = waiting.since;
         inner.counts.put += 1;
         inner.last_put = Some(now);
-        inner.remember_in_shard(shard, number, since);
+        inner.remember(index, number, since);
     }
 
     /// The service did not acknowledge these, as often as they were tried.
@@ -175,8 +187,11 @@ impl Tracker {
         };
         let latency = if let Some(waiting) = inner.waiting.remove(&number) {
             // An offer proves that the sign-up was put, whether or not the acknowledgement is there.
-            inner.counts.put += u64::from(!waiting.acknowledged);
+            inner.counts.put += u64::from(waiting.shard.is_none());
             let latency = now.duration_since(waiting.since);
+            if let Some(shard) = waiting.shard.and_then(|index| inner.shards.get_mut(index)) {
+                shard.peak = shard.peak.max(latency);
+            }
             inner.latencies.record(latency);
             latency.as_secs_f64() * 1e3
         } else if let Some(index) = inner.unacknowledged.iter().position(|failed| *failed == number) {
@@ -301,28 +316,33 @@ impl Inner {
         Counts { waiting, ..self.counts }
     }
 
-    fn remember_in_shard(&mut self, shard: &str, number: u64, since: Instant) {
-        if !self.shards.contains_key(shard) {
-            self.shards.insert(shard.to_owned(), VecDeque::new());
-        }
-        if let Some(queue) = self.shards.get_mut(shard) {
-            queue.push_back((number, since));
-            // One unanswered sign-up at the front must not keep all the answered ones behind it.
-            if queue.len() > 2 * self.waiting.len() + 1024 {
-                queue.retain(|(number, _)| self.waiting.contains_key(number));
-            }
+    fn shard_index(&mut self, name: &str) -> usize {
+        let known = self.shards.iter().position(|shard| shard.name == name);
+        known.unwrap_or_else(|| {
+            self.shards.push(Shard { name: name.to_owned(), queue: VecDeque::new(), peak: Duration::ZERO });
+            self.shards.len() - 1
+        })
+    }
+
+    fn remember(&mut self, shard: usize, number: u64, since: Instant) {
+        let queue = &mut self.shards[shard].queue;
+        queue.push_back((number, since));
+        // One unanswered sign-up at the front must not keep all the answered ones behind it.
+        if queue.len() > 2 * self.waiting.len() + 1024 {
+            queue.retain(|(number, _)| self.waiting.contains_key(number));
         }
     }
 
-    /// Age in ms of the oldest sign-up without an offer, by shard.
+    /// By shard, the highest age in ms of an unanswered sign-up since the last call.
     fn ages(&mut self, now: Instant) -> Vec<(String, f64)> {
         let waiting = &self.waiting;
-        let age = |(shard, queue): (&String, &mut VecDeque<(u64, Instant)>)| {
-            while queue.front().is_some_and(|(number, _)| !waiting.contains_key(number)) {
-                queue.pop_front();
+        let age = |shard: &mut Shard| {
+            while shard.queue.front().is_some_and(|(number, _)| !waiting.contains_key(number)) {
+                shard.queue.pop_front();
             }
-            let oldest = queue.front().map_or(0.0, |(_, since)| now.duration_since(*since).as_secs_f64());
-            (shard.clone(), oldest * 1e3)
+            let oldest = shard.queue.front().map_or(Duration::ZERO, |(_, since)| now.duration_since(*since));
+            let highest = oldest.max(std::mem::take(&mut shard.peak));
+            (shard.name.clone(), highest.as_secs_f64() * 1e3)
         };
         self.shards.iter_mut().map(age).collect()
     }

@@ -30,7 +30,11 @@ use crate::sign_up::{Origin, Place, User};
 use crate::tracker::{Tick, Tracker};
 
 const INDEX: &str = include_str!("../web/index.html");
-const STYLE: &str = include_str!("../web/style.css");
+const STYLES: &[(&str, &str)] = &[
+    ("/style.css", include_str!("../web/style.css")),
+    ("/hero.css", include_str!("../web/hero.css")),
+    ("/live.css", include_str!("../web/live.css")),
+];
 const SCRIPTS: &[(&str, &str)] = &[
     ("/app.js", include_str!("../web/app.js")),
     ("/form.js", include_str!("../web/form.js")),
@@ -80,13 +84,15 @@ pub(crate) async fn serve(listener: TcpListener, parts: Parts) -> std::io::Resul
 fn router(shared: Arc<Shared>) -> Router {
     let mut router = Router::new()
         .route("/", get(|| asset("text/html; charset=utf-8", INDEX)))
-        .route("/style.css", get(|| asset("text/css; charset=utf-8", STYLE)))
         .route("/favicon.ico", get(|| ready(StatusCode::NO_CONTENT)))
         .route("/api/places", get(places))
         .route("/api/events", get(events))
         .route("/api/state", get(state))
         .route("/api/signups", post(sign_up))
         .route("/api/rate", post(set_rate));
+    for (path, text) in STYLES {
+        router = router.route(path, get(move || asset("text/css; charset=utf-8", text)));
+    }
     for (path, text) in SCRIPTS {
         router = router.route(path, get(move || asset("text/javascript; charset=utf-8", text)));
     }

@@ -5,7 +5,8 @@
 Fills in the form, waits for the offer in the list, moves the slider, picks a place on the map, and checks that the
 console has no errors and that nothing was requested from anywhere but the page's own server. Exit status 0 if all
 of it is so. CHROMIUM and CHROMEDRIVER name other programs than those on the PATH; PAGE_SCHEME is `light` or `dark`,
-PAGE_SIZE the window, such as 1440x1500, PAGE_SETTLE_S how long the page runs before the screenshot.
+PAGE_SIZE the window, such as 1440x1500, PAGE_SETTLE_S how long the page runs before the screenshot; with PAGE_LOOK_ONLY
+set there is the screenshot only.
 """
 
 import base64
@@ -130,14 +131,14 @@ def sign_up_by_city(browser):
            return line && line.textContent;""",
     )
     assert "Lisbon, Portugal" in text and "options from $" in text, text
-    note = browser.until("the answer at the form", "return document.querySelector('.note[data-kind=good]')?.textContent")
+    note = browser.until("the answer at the form", "return [...document.querySelectorAll('.note[data-tone=good]')].find((n) => n.offsetParent)?.textContent")
     assert "Lisbon" in note and "found in" in note, note
 
 
 def refuse_a_bad_form(browser):
     browser.type("#email", "not an address")
     browser.click("#signup button[type=submit]")
-    browser.until("the mistake is named", "return document.querySelector('.note[data-kind=error]')?.textContent")
+    browser.until("the mistake is named", "return [...document.querySelectorAll('.note[data-tone=error]')].find((n) => n.offsetParent)?.textContent")
     assert browser.run("return document.activeElement.id") == "email"
     browser.type("#email", "ines@example.org")
 
@@ -179,16 +180,18 @@ def check_silence(browser, url):
     requested = set()
     for entry in browser.log("performance"):
         message = json.loads(entry["message"])["message"]
-        if message["method"] == "Network.requestWillBeSent":
+        # The browser's own start page asks for things too; only what this page asks for is of interest.
+        ours = message["params"].get("documentURL", "").startswith(url)
+        if message["method"] == "Network.requestWillBeSent" and ours:
             requested.add(message["params"]["request"]["url"])
-    foreign = [address for address in requested if not address.startswith((url.rstrip("/") + "/", "data:"))]
+    foreign = [address for address in requested if not address.startswith((url, "data:"))]
     assert requested and not foreign, foreign
 
 
 def main():
-    url = os.environ.get("PAGE_URL")
-    if not url:
+    if not os.environ.get("PAGE_URL"):
         raise SystemExit("set PAGE_URL to the address of the page")
+    url = os.environ["PAGE_URL"].rstrip("/") + "/"
     size = [int(part) for part in os.environ.get("PAGE_SIZE", "1440x1500").split("x")]
     browser = Browser(size, os.environ.get("PAGE_SCHEME", "light"))
     try:

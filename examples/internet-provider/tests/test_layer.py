@@ -71,6 +71,13 @@ class Places(unittest.TestCase):
             self.assertIsNotNone(found, text)
             self.assertEqual(found.name, name)
 
+    def test_every_country_is_found_by_code_and_name_and_every_city_in_it(self):
+        for country in tables.countries().values():
+            self.assertEqual(places.find_country(country.code.lower()), country)
+            self.assertEqual(places.find_country(country.name.upper()), country)
+        for city in tables.cities():
+            self.assertEqual(places.find_city(city.name, city.country), city)
+
     def test_a_country_tells_namesakes_apart(self):
         self.assertEqual(places.find_city("Tripoli").country.code, "LY")
         self.assertEqual(places.find_city("Tripoli", places.find_country("lebanon")).country.code, "LB")

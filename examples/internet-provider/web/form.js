@@ -94,9 +94,9 @@ export class SignUpForm {
     return null;
   }
 
-  say(text, kind = "") {
+  say(text, tone = "") {
     this.note.textContent = text;
-    this.note.dataset.kind = kind;
+    this.note.dataset.tone = tone;
   }
 
   fail(field, message) {

@@ -3,6 +3,8 @@
 import { duration } from "./plots.js";
 
 const MAX_LINES = 40;
+// So long the own sign-up stays on top, however fast others come.
+const PINNED_MS = 30_000;
 const RULER_MAX = Math.log10(10_000);
 
 const money = new Intl.NumberFormat("en", { style: "currency", currency: "USD" });
@@ -132,15 +134,10 @@ export class LiveList {
   }
 
   trim() {
-    const own = (item) => item.origin === "form";
-    const surplus = [...this.items.values()].filter((item) => !own(item)).length - MAX_LINES;
-    let left = surplus;
-    for (const item of this.items.values()) {
-      if (left <= 0) break;
-      if (!own(item)) {
-        this.items.delete(item.id);
-        left--;
-      }
+    for (const origin of ["form", "generator"]) {
+      const lines = [...this.items.values()].filter((item) => item.origin === origin);
+      lines.sort((a, b) => a.put_at_ms - b.put_at_ms);
+      for (const item of lines.slice(0, -MAX_LINES)) this.items.delete(item.id);
     }
     for (const [id, node] of this.nodes) {
       if (!this.items.has(id)) {
@@ -152,13 +149,15 @@ export class LiveList {
 
   render() {
     this.trim();
+    const now = Date.now();
+    const pinned = (item) => item.origin === "form" && now - item.put_at_ms < PINNED_MS;
+    const rank = (item) => item.put_at_ms + (pinned(item) ? 2 * PINNED_MS : 0);
     const shown = [...this.items.values()]
       .filter((item) => !this.filter.checked || item.origin === "form")
-      .sort((a, b) => b.put_at_ms - a.put_at_ms);
-    let before = this.list.firstChild;
+      .sort((a, b) => rank(b) - rank(a));
     const wanted = new Set(shown.map((item) => item.id));
     for (const [id, node] of this.nodes) if (!wanted.has(id)) node.remove();
-    before = this.list.firstChild;
+    let before = this.list.firstChild;
     for (const item of shown) {
       let node = this.nodes.get(item.id);
       if (!node) {

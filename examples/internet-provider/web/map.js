@@ -34,13 +34,13 @@ export class WorldMap {
   /** `pick(latitude, longitude)` is called when a place was chosen, by mouse, touch or keyboard. */
   constructor(canvas, readout, pick) {
     this.canvas = canvas;
+    canvas.style.aspectRatio = String(ASPECT);
     this.readout = readout;
     this.pick = pick;
     this.base = document.createElement("canvas");
     this.pulses = [];
     this.cursor = null;
     this.chosen = null;
-    this.mine = new Map();
     this.colours = palette();
     new ResizeObserver(() => this.resize()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

@@ -139,7 +139,7 @@ const LAKES = {
 };
 
 /** What the map shows, in degrees. */
-export const NORTH = 80;
+export const NORTH = 83.7;
 export const SOUTH = -57;
 
 const millerY = (latitude) => 1.25 * Math.log(Math.tan(Math.PI / 4 + (latitude * Math.PI) / 450));

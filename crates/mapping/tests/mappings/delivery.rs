@@ -102,6 +102,25 @@ async fn an_event_stays_below_six_megabytes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_did_not_fit_goes_with_what_came_since() {
+    let mut world = World::new().await;
+    world.stream("s", 1).await;
+    world.function().await;
+    // Read at once, but with its envelopes more than one event.
+    let keys: Vec<String> = (0..10_000).map(|number| format!("{number:0>190}")).collect();
+    world.put_together(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    world.script.acts([Act::Wait]);
+    world.mapping(TrimHorizon, settings(10_000, 0)).await;
+    let first = world.call().await;
+    world.put(&["last"]).await;
+    world.script.release();
+    let second = world.call().await;
+    assert_eq!(second.keys().last().unwrap(), "last");
+    assert_eq!(first.records().len() + second.records().len(), 10_001);
+    assert!(second.records().len() > 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_comes_during_an_invocation_goes_together() {
     let mut world = World::new().await;
     world.stream("s", 1).await;

@@ -4,6 +4,8 @@ use crate::script::Act;
 use crate::world::{World, settings};
 use millstream_control::StartingPosition::{Latest, TrimHorizon};
 use millstream_control::{DeleteStream, MappingSettings, MappingState, StreamStatus};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 fn disabled() -> MappingSettings {
     MappingSettings { enabled: false, ..settings(1, 0) }
@@ -46,10 +48,48 @@ async fn a_shutdown_waits_for_what_ends_in_time() {
     world.put(&["1"]).await;
     world.call().await;
     let (script, mappings) = (world.script.clone(), world.mappings.clone());
-    let (_, ()) = tokio::join!(tokio::spawn(async move { mappings.shutdown().await }), async {
+    tokio::join!(mappings.shutdown(), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
         script.release();
     });
     let mut world = world.restart().await;
+    world.no_call().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn checkpoints_hold_up_no_batch_and_the_last_is_waited_for() {
+    let mut world = World::new().await;
+    world.stream("s", 1).await;
+    world.function().await;
+    world.mapping(TrimHorizon, settings(1, 0)).await;
+    world.log.millis.store(100, Ordering::SeqCst);
+    let before = world.log.appends.load(Ordering::SeqCst);
+    let begin = tokio::time::Instant::now();
+    for number in 0..50 {
+        world.put(&[&number.to_string()]).await;
+        world.call().await;
+    }
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    let mut world = world.restart().await;
+    let commands = world.log.appends.load(Ordering::SeqCst) - before;
+    assert!(commands <= 2, "{commands} checkpoints: one under way, one for all that came meanwhile");
+    world.no_call().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn deleting_waits_for_the_invocation_under_way() {
+    let mut world = World::new().await;
+    world.stream("s", 1).await;
+    world.function().await;
+    world.script.acts([Act::Wait]);
+    world.mapping(TrimHorizon, settings(1, 0)).await;
+    world.put(&["1", "2"]).await;
+    world.call().await;
+    world.delete_mapping().await;
+    world.no_call().await;
+    assert_eq!(world.state().mapping("m").unwrap().state, MappingState::Deleting);
+    world.script.release();
+    world.until_deleted().await;
     world.no_call().await;
 }
 

@@ -7,4 +7,5 @@ mod lifecycle;
 mod retry;
 mod script;
 mod shards;
+mod slow_log;
 mod world;

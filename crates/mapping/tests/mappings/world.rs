@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use crate::script::{Call, Script};
+use crate::slow_log::SlowLog;
 use millstream_control::{
     ChangeMapping, Code, ControlCommand, CreateFunction, CreateMapping, CreateStream, DeleteMapping,
     FinishFunctionUpdate, FunctionSettings, MappingSettings, MappingState, RegisterConsumer, Source,
@@ -9,7 +10,6 @@ use millstream_control::{
 };
 use millstream_engine::{Engine, NewRecord};
 use millstream_host::clock::ManualClock;
-use millstream_log::MemoryLog;
 use millstream_mapping::{LaneStatus, Mappings, Options};
 use millstream_types::{HashKey, Home, Timestamp};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/lambda";
 
 pub(crate) struct World {
-    pub(crate) log: Arc<MemoryLog>,
+    pub(crate) log: Arc<SlowLog>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) engine: Engine,
     pub(crate) script: Script,
@@ -41,10 +41,10 @@ impl World {
     }
 
     pub(crate) async fn with_workers(limit: usize) -> Self {
-        Self::on(Arc::new(MemoryLog::new()), ManualClock::at(NOW), limit).await
+        Self::on(Arc::<SlowLog>::default(), ManualClock::at(NOW), limit).await
     }
 
-    async fn on(log: Arc<MemoryLog>, clock: Arc<ManualClock>, limit: usize) -> Self {
+    async fn on(log: Arc<SlowLog>, clock: Arc<ManualClock>, limit: usize) -> Self {
         let control = millstream_control_node::open(log.clone(), clock.clone()).await.unwrap();
         let engine = Engine::new(log.clone(), control, clock.clone());
         let lifecycle = tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));

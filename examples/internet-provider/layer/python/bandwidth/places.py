@@ -95,7 +95,8 @@ def _countries_by_name():
 
 def find_country(text):
     """A country by its code or its name, or ``None``."""
-    return _countries_by_name().get(normalise(text))
+    names = _countries_by_name()
+    return names.get(text.strip().casefold()) or names.get(normalise(text))
 
 
 def find_city(name, country=None):
