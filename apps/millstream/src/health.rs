@@ -13,8 +13,14 @@ pub(crate) struct ServerHealth {
 
 impl Health for ServerHealth {
     fn trouble(&self) -> Option<String> {
-        self.engine.stopped().map(|why| {
-            format!("the log has stopped taking writes ({why}); reads go on. Mend the disk, then start the server again")
+        if let Some(why) = self.engine.stopped() {
+            return Some(format!(
+                "the log has stopped taking writes ({why}); reads go on. Mend the disk, then start the server again"
+            ));
+        }
+        let closed = self.engine.control().is_closed();
+        closed.then(|| {
+            "the control plane takes no more changes; see the log, then start the server again".to_owned()
         })
     }
 

@@ -11,7 +11,11 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<ExitCode> {
     let config = Config::load(arguments)?;
     logs::start(&config.log_level, config.log_format)?;
     let interrupted = interrupt::token()?;
-    let server = Server::start(&config).await?;
+    let server = tokio::select! {
+        server = Server::start(&config) => server?,
+        // A long recovery can be given up: it changes nothing that was acknowledged.
+        () = interrupted.cancelled() => return Ok(ExitCode::SUCCESS),
+    };
     let kept = match &config.storage {
         Storage::Memory => "in memory, gone at the end".to_owned(),
         Storage::Directory(directory) => directory.display().to_string(),

@@ -33,11 +33,12 @@ pub(crate) struct Server {
     lifecycles: Vec<JoinHandle<()>>,
 }
 
-/// How long stopping may take in all; what is durable is durable whatever happens then.
-const STOP: Duration = Duration::from_secs(10);
+/// How long each part may take to stop; what is durable is durable whatever happens then.
+const STOP: Duration = Duration::from_secs(6);
 
 impl Server {
     pub(crate) async fn start(config: &Config) -> Result<Self> {
+        let open_files = millstream_host::limits::raise_open_files().context("the limit on open files")?;
         // The port first: a second server on it must not touch the data.
         let listener = TcpListener::bind(config.bind).await.with_context(|| {
             format!("cannot listen on {} (is another Millstream running there?)", config.bind)
@@ -74,10 +75,12 @@ impl Server {
             functions: functions.clone(),
             storage: config.storage.clone(),
         });
+        let only_loopback = config.bind.ip().is_loopback();
         let kinesis = Kinesis::new(engine, config.home.clone());
-        let front = Arc::new(Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock));
+        let front =
+            Arc::new(Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock, only_loopback));
         let shutdown = CancellationToken::new();
-        let front = tokio::spawn(serve(listener, front, shutdown.clone()));
+        let front = tokio::spawn(serve(listener, front, open_files, shutdown.clone()));
         Ok(Self { endpoint, log, functions, mappings, shutdown, front, lifecycles })
     }
 
@@ -91,24 +94,28 @@ impl Server {
         self.functions.available_runtimes().await.into_iter().map(|found| found.runtime).collect()
     }
 
-    /// Stop taking requests, finish what is under way, stop functions, close the log: in this order, so that nothing
-    /// loses what it stands on.
+    /// Stop from the outside in: mappings first, while their functions can still reach the endpoint; then the port, the
+    /// workers, and the log last. No step can keep the next from its turn.
     pub(crate) async fn stop(self) {
-        let steps = async {
-            self.shutdown.cancel();
+        within("mappings", self.mappings.shutdown()).await;
+        self.shutdown.cancel();
+        within("requests", async {
             if let Err(error) = self.front.await {
                 tracing::warn!(%error, "the front ended badly");
             }
-            self.mappings.shutdown().await;
-            self.functions.shutdown().await;
-            for lifecycle in self.lifecycles {
-                lifecycle.abort();
-            }
-            self.log.close().await;
-        };
-        if tokio::time::timeout(STOP, steps).await.is_err() {
-            tracing::warn!("stopping took too long; ending now. Everything acknowledged is durable");
+        })
+        .await;
+        within("functions", self.functions.shutdown()).await;
+        for lifecycle in self.lifecycles {
+            lifecycle.abort();
         }
+        within("log", self.log.close()).await;
+    }
+}
+
+async fn within(what: &'static str, step: impl Future<Output = ()>) {
+    if tokio::time::timeout(STOP, step).await.is_err() {
+        tracing::warn!(what, "took too long to stop and is cut off; everything acknowledged is durable");
     }
 }
 

@@ -44,6 +44,11 @@ impl ControlHandle {
         self.state.borrow().clone()
     }
 
+    /// Whether changes are no longer taken, for good.
+    pub fn is_closed(&self) -> bool {
+        self.jobs.is_closed()
+    }
+
     /// A watch of the durable state, level-triggered.
     pub fn watch(&self) -> watch::Receiver<Arc<State>> {
         self.state.clone()
@@ -133,11 +138,13 @@ impl Node {
                     batch.push(&bytes);
                 }
             }
-            let durable = if batch.is_empty() { Ok(()) } else { self.make_durable(batch, at).await };
+            let changes = !batch.is_empty();
+            let durable = if changes { self.make_durable(batch, at).await } else { Ok(()) };
             match &durable {
-                Ok(()) => {
+                Ok(()) if changes => {
                     self.published.send_replace(Arc::new(self.working.clone()));
                 }
+                Ok(()) => {}
                 Err(error) => {
                     tracing::error!(%error, commands = group.len(), "control commands could not be made durable");
                     self.working = State::clone(&self.published.borrow());
@@ -145,6 +152,13 @@ impl Node {
             }
             for job in group.drain(..) {
                 job.answer(&durable);
+            }
+            // The commands may be in the log after all. Going on from a state without them could contradict it.
+            if durable.is_err_and(|error| error.outcome() == Outcome::Unknown) {
+                tracing::error!(
+                    "the control plane takes no more changes; start the server again to replay its log"
+                );
+                return;
             }
         }
     }

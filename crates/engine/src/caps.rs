@@ -23,3 +23,9 @@ pub const SHARDS_AT_ONCE: usize = 1_000;
 
 /// How often expired records are let go.
 pub const RETENTION_SWEEP: Duration = Duration::from_mins(1);
+
+/// The wall clock may run this far ahead of the time that passed before it is not believed.
+pub const CLOCK_JUMP_MILLIS: u64 = 300_000;
+
+/// A wall clock that stays ahead this long is believed.
+pub const CLOCK_SETTLES: Duration = Duration::from_hours(1);

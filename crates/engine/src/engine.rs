@@ -1,3 +1,4 @@
+use crate::retention::SteadyTime;
 use crate::subscribe::Registry;
 use millstream_control::Stream;
 use millstream_control_node::ControlHandle;
@@ -31,11 +32,13 @@ pub struct Engine {
     pub(crate) control: ControlHandle,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) subscriptions: Arc<Registry>,
+    pub(crate) retention: Arc<SteadyTime>,
 }
 
 impl Engine {
     pub fn new(log: Arc<dyn Log>, control: ControlHandle, clock: Arc<dyn Clock>) -> Self {
-        Self { log, control, clock, subscriptions: Arc::default() }
+        let retention = Arc::new(SteadyTime::new(&*clock));
+        Self { log, control, clock, subscriptions: Arc::default(), retention }
     }
 
     /// Do the work that the control state asks for (log shards of new and deleted streams, consumers), for ever.
@@ -55,6 +58,12 @@ impl Engine {
 
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The time by which records expire: [`Engine::now`], except that a clock which jumps ahead must stay there for an
+    /// hour before it is believed.
+    pub fn retention_now(&self) -> Timestamp {
+        self.retention.now(&*self.clock)
     }
 
     pub fn clock(&self) -> &Arc<dyn Clock> {

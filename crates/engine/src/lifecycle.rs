@@ -21,7 +21,8 @@ pub(crate) async fn run(engine: Engine, delay: Duration) {
         let state = watch.borrow_and_update().clone();
         match settle(&engine, &state, delay).await {
             Ok(()) => {
-                if watch.changed().await.is_err() {
+                let streams_changed = |now: &Arc<State>| !now.streams.ptr_eq(&state.streams);
+                if watch.wait_for(streams_changed).await.is_err() {
                     return;
                 }
             }

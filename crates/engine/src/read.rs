@@ -57,7 +57,7 @@ impl Engine {
     }
 
     fn oldest_kept(&self, stream: &Stream) -> Timestamp {
-        self.clock.now().minus_millis(stream.retention_millis())
+        self.retention_now().minus_millis(stream.retention_millis())
     }
 
     async fn seek(&self, stream: &Stream, shard: &Shard, at: Timestamp) -> Result<Position, EngineError> {

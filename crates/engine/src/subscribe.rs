@@ -164,17 +164,27 @@ impl Subscription {
             if !page.records.is_empty() || page.at_end {
                 return Ok(Event { page, stream });
             }
-            tokio::select! {
-                biased;
-                _ = self.taken_over.changed() => return Err(SubscriptionEnd::TakenOver),
-                moved = self.tail.beyond(self.next) => {
-                    if moved.is_none() {
-                        return Err(SubscriptionEnd::Gone);
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = self.taken_over.changed() => return Err(SubscriptionEnd::TakenOver),
+                    moved = self.tail.beyond(self.next) => {
+                        if moved.is_none() {
+                            return Err(SubscriptionEnd::Gone);
+                        }
+                        break;
                     }
+                    changed = control.changed() => {
+                        // Most changes (checkpoints above all) are about something else.
+                        let now = control.borrow_and_update();
+                        let same = now.streams.get(&self.stream).is_some_and(|now| Arc::ptr_eq(now, &stream));
+                        if changed.is_err() || !same {
+                            break;
+                        }
+                    }
+                    () = sleep_until(self.ends) => return Err(SubscriptionEnd::Expired),
+                    () = &mut idle => return Ok(Event { page, stream }),
                 }
-                _ = control.changed() => {}
-                () = sleep_until(self.ends) => return Err(SubscriptionEnd::Expired),
-                () = &mut idle => return Ok(Event { page, stream }),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Open connections; further ones wait to be accepted.
+/// Open connections; further ones wait to be accepted. Fewer where the system allows too few open files.
 pub const CONNECTIONS: usize = 10_000;
 
 /// Streams of one HTTP/2 connection. The KCL opens one per shard.
@@ -18,8 +18,27 @@ pub const KINESIS_BODY: usize = 20 << 20;
 /// A Lambda request: what AWS takes for CreateFunction (50 MB of zip in base64).
 pub const LAMBDA_BODY: usize = 70_167_211;
 
-/// Request bodies being held at one time, all clients together, in KiB.
-pub const BODIES_KIB: u32 = 1 << 20;
+/// A Lambda invocation: the payload's 6 MiB, with room for the service to say itself that it is too large.
+pub const INVOCATION_BODY: usize = 7 << 20;
+
+/// Request bodies being held at one time, all clients together, in KiB. Each service has its own: uploads of functions
+/// must not keep records out.
+pub const KINESIS_BODIES_KIB: usize = 512 << 10;
+pub const LAMBDA_BODIES_KIB: usize = 512 << 10;
+
+/// Answers of GetRecords being made or sent, in KiB, and what one may need: 10 MiB of records in base64.
+pub const ANSWERS_KIB: usize = 1 << 20;
+pub const ANSWER_KIB: u32 = 14 << 10;
+
+/// How long GetRecords waits for its share of that before the client is throttled.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(5);
+
+/// What of a refused request's body is read and thrown away, so that the client gets to read why.
+pub const DISCARD: usize = 100 << 20;
+pub const DISCARD_TIME: Duration = Duration::from_secs(10);
+
+/// A connection must bring its first request within this time.
+pub const FIRST_REQUEST: Duration = Duration::from_secs(30);
 
 /// A request's body must be here after this time.
 pub const BODY_TIME: Duration = Duration::from_mins(2);

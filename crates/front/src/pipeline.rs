@@ -1,6 +1,6 @@
 //! A request's way through the server, in order: route, body, service, answer.
 
-use crate::body::{self, Answer, BodyError, frames, whole};
+use crate::body::{self, Answer, BodyError, frames, whole, whole_with};
 use crate::caps;
 use crate::metrics::Metrics;
 use crate::operator::{self, Health};
@@ -22,7 +22,7 @@ use millstream_shapes::{Codec, ErrorName, RestResponse};
 use millstream_wire::{error_body, event_stream, json::Json11};
 use std::convert::Infallible;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// All that answers requests.
@@ -34,7 +34,12 @@ pub struct Front {
     metrics: Metrics,
     clock: Arc<dyn Clock>,
     /// Memory that request bodies may take, in KiB.
-    bodies: Semaphore,
+    kinesis_bodies: Semaphore,
+    lambda_bodies: Semaphore,
+    /// Memory that large answers may take, in KiB.
+    answers: Arc<Semaphore>,
+    /// Only this machine can connect.
+    only_loopback: bool,
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -48,9 +53,19 @@ impl Front {
         health: Arc<dyn Health>,
         metrics: Metrics,
         clock: Arc<dyn Clock>,
+        only_loopback: bool,
     ) -> Self {
-        let bodies = Semaphore::new(usize::try_from(caps::BODIES_KIB).unwrap_or(Semaphore::MAX_PERMITS));
-        Self { kinesis, lambda, health, metrics, clock, bodies }
+        Self {
+            kinesis,
+            lambda,
+            health,
+            metrics,
+            clock,
+            kinesis_bodies: Semaphore::new(caps::KINESIS_BODIES_KIB),
+            lambda_bodies: Semaphore::new(caps::LAMBDA_BODIES_KIB),
+            answers: Arc::new(Semaphore::new(caps::ANSWERS_KIB)),
+            only_loopback,
+        }
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -66,7 +81,7 @@ pub(crate) async fn answer(
 ) -> Result<Answer, Infallible> {
     let request_id = entropy::uuid();
     let (parts, body) = request.into_parts();
-    let mut answer = match route(&parts) {
+    let mut answer = match route(&parts, front.only_loopback) {
         Route::Health => operator::health(&*front.health),
         Route::Metrics => {
             let text = front.metrics.render();
@@ -76,16 +91,10 @@ pub(crate) async fn answer(
         Route::Code(key) => code(&front, &key).await,
         Route::Kinesis(operation) => kinesis(&front, &parts, &operation, body, &request_id, shutdown).await,
         Route::Lambda => lambda(&front, &parts, body, &request_id).await,
-        Route::Browser => refuse(
-            StatusCode::FORBIDDEN,
-            ErrorCode::AccessDeniedException,
-            "Requests from web pages (with an Origin header) are refused: this endpoint trusts whoever can reach it.",
-        ),
-        Route::Unknown => refuse(
-            StatusCode::BAD_REQUEST,
-            ErrorCode::UnknownOperationException,
-            "This endpoint serves Kinesis (X-Amz-Target: Kinesis_20131202.…) and Lambda (/2015-03-31/…).",
-        ),
+        refused @ (Route::Browser | Route::ForeignHost | Route::Unknown) => {
+            body::discard(body).await;
+            refuse(&refused)
+        }
     };
     let id = HeaderValue::from_str(&request_id).unwrap_or(HeaderValue::from_static(""));
     answer.headers_mut().entry(REQUEST_ID).or_insert(id.clone());
@@ -103,19 +112,23 @@ async fn kinesis(
 ) -> Answer {
     let started = front.clock.monotonic();
     let name = Operation::from_name(operation).map_or("unknown", Operation::name);
-    let result = match check_media_type(parts) {
-        Err(failure) => Err(failure),
-        Ok(()) => match body::read(body, caps::KINESIS_BODY, &front.bodies).await {
-            Err(error) => Err(kinesis_body_failure(&error)),
-            Ok(body) => front.kinesis.call(&Json11, operation, &body.bytes).await,
+    let read = body::read(body, caps::KINESIS_BODY, &front.kinesis_bodies).await;
+    let result = match (check_media_type(parts), read) {
+        (Err(failure), _) => Err(failure),
+        (Ok(()), Err(error)) => Err(kinesis_body_failure(&error)),
+        (Ok(()), Ok(body)) => match answer_share(front, name).await {
+            Err(failure) => Err(failure),
+            Ok(share) => {
+                front.kinesis.call(&Json11, operation, &body.bytes).await.map(|answer| (answer, share))
+            }
         },
     };
     let took = front.clock.monotonic().saturating_sub(started);
     match result {
-        Ok(answer) => {
+        Ok((answer, share)) => {
             front.metrics.answered("kinesis", name, "OK", took);
             let (kind, body) = match answer {
-                millstream_kinesis::Answer::Body(bytes) => (Json11::CONTENT_TYPE, whole(bytes)),
+                millstream_kinesis::Answer::Body(bytes) => (Json11::CONTENT_TYPE, whole_with(bytes, share)),
                 millstream_kinesis::Answer::Events(events) => {
                     let until_shutdown = events.take_until(shutdown.cancelled_owned());
                     (event_stream::CONTENT_TYPE, frames(until_shutdown.boxed()))
@@ -138,11 +151,14 @@ async fn kinesis(
 
 async fn lambda(front: &Front, parts: &Parts, body: Incoming, request_id: &str) -> Answer {
     let started = front.clock.monotonic();
-    let body = match body::read(body, caps::LAMBDA_BODY, &front.bodies).await {
+    let invocation = parts.uri.path().trim_end_matches('/').ends_with("/invocations");
+    let limit = if invocation { caps::INVOCATION_BODY } else { caps::LAMBDA_BODY };
+    let body = match body::read(body, limit, &front.lambda_bodies).await {
         Ok(body) => body,
         Err(error) => {
             let code = match error {
                 BodyError::TooLarge { .. } => LambdaErrorCode::RequestTooLargeException,
+                BodyError::Full => LambdaErrorCode::TooManyRequestsException,
                 BodyError::Slow | BodyError::Broken(_) => LambdaErrorCode::InvalidRequestContentException,
             };
             let error = LambdaError::new(code, format!("The request could not be read: {error}."));
@@ -210,6 +226,24 @@ async fn code(front: &Front, key: &str) -> Answer {
     }
 }
 
+/// The share of memory that the operation's answer may need. Only GetRecords answers with more than some KiB.
+async fn answer_share(front: &Front, operation: &str) -> Result<Option<OwnedSemaphorePermit>, Failure> {
+    if operation != Operation::GetRecords.name() {
+        return Ok(None);
+    }
+    let share = front.answers.clone().acquire_many_owned(caps::ANSWER_KIB);
+    match tokio::time::timeout(caps::ANSWER_WAIT, share).await {
+        Ok(Ok(share)) => Ok(Some(share)),
+        Ok(Err(_)) | Err(_) => Err(Failure {
+            error: KinesisError::new(
+                ErrorCode::ProvisionedThroughputExceededException,
+                "Rate exceeded: too many answers are waiting to be read by their clients. Try again.",
+            ),
+            internal: None,
+        }),
+    }
+}
+
 fn check_media_type(parts: &Parts) -> Result<(), Failure> {
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !kind.starts_with(CBOR) {
@@ -226,6 +260,7 @@ fn check_media_type(parts: &Parts) -> Result<(), Failure> {
 fn kinesis_body_failure(error: &BodyError) -> Failure {
     let code = match error {
         BodyError::TooLarge { .. } => ErrorCode::ValidationException,
+        BodyError::Full => ErrorCode::ProvisionedThroughputExceededException,
         BodyError::Slow | BodyError::Broken(_) => ErrorCode::SerializationException,
     };
     Failure {
@@ -241,7 +276,25 @@ fn kinesis_error(error: &KinesisError) -> Answer {
     answer
 }
 
-fn refuse(status: StatusCode, code: ErrorCode, message: &str) -> Answer {
+/// What is for none of the services.
+fn refuse(route: &Route) -> Answer {
+    let (status, code, message) = match route {
+        Route::Browser => (
+            StatusCode::FORBIDDEN,
+            ErrorCode::AccessDeniedException,
+            "Requests from web pages (with an Origin header) are refused: this endpoint trusts whoever can reach it.",
+        ),
+        Route::ForeignHost => (
+            StatusCode::FORBIDDEN,
+            ErrorCode::AccessDeniedException,
+            "This endpoint listens on this machine only and answers to localhost or an address, not to other names.",
+        ),
+        _ => (
+            StatusCode::BAD_REQUEST,
+            ErrorCode::UnknownOperationException,
+            "This endpoint serves Kinesis (X-Amz-Target: Kinesis_20131202.…) and Lambda (/2015-03-31/…).",
+        ),
+    };
     let mut answer = kinesis_error(&KinesisError::new(code, message));
     *answer.status_mut() = status;
     answer
@@ -262,8 +315,9 @@ struct Failed<'a> {
 /// One line per failed request: the client's fault at debug level, ours as an error with its cause.
 fn log_failure(request_id: &str, failed: &Failed<'_>, internal: Option<&str>) {
     let Failed { service, operation, code, message } = failed;
-    match internal {
-        Some(cause) => tracing::error!(service, operation, request_id, code, cause, "request failed"),
-        None => tracing::debug!(service, operation, request_id, code, message, "request refused"),
+    if let Some(cause) = internal {
+        tracing::error!(service, operation, request_id, code, cause, "request failed");
+    } else {
+        tracing::debug!(service, operation, request_id, code, message, "request refused");
     }
 }

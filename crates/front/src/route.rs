@@ -1,6 +1,7 @@
 use http::request::Parts;
 use http::{Method, header};
 use millstream_lambda::Lambda;
+use std::net::IpAddr;
 
 /// What a request is for. One endpoint serves all, so this is told by path and `X-Amz-Target` alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,13 +15,20 @@ pub(crate) enum Route {
     Lambda,
     /// A browser's request from some page: nothing here is for it.
     Browser,
+    /// For a host name that is not this machine's.
+    ForeignHost,
     Unknown,
 }
 
 const KINESIS: &str = "Kinesis_20131202.";
 
-pub(crate) fn route(parts: &Parts) -> Route {
+/// `only_loopback`: the server can be reached from this machine alone, so a request for another host name was led
+/// here by somebody's DNS.
+pub(crate) fn route(parts: &Parts, only_loopback: bool) -> Route {
     let path = parts.uri.path();
+    if only_loopback && !host(parts).is_none_or(is_local_name) {
+        return Route::ForeignHost;
+    }
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     match path.strip_prefix("/_millstream/") {
         Some("health") => Route::Health,
@@ -32,11 +40,28 @@ pub(crate) fn route(parts: &Parts) -> Route {
             Some(target) if parts.method == Method::POST => target
                 .strip_prefix(KINESIS)
                 .map_or(Route::Unknown, |operation| Route::Kinesis(operation.to_owned())),
-            Some(_) => Route::Unknown,
             None if Lambda::recognises(path) => Route::Lambda,
-            None => Route::Unknown,
+            Some(_) | None => Route::Unknown,
         },
     }
+}
+
+fn host(parts: &Parts) -> Option<&str> {
+    // HTTP/2 puts it into the URI.
+    parts.uri.host().or_else(|| {
+        let text = parts.headers.get(header::HOST)?.to_str().ok()?;
+        Some(
+            text.rsplit_once(':')
+                .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+                .map_or(text, |(host, _)| host),
+        )
+    })
+}
+
+/// An address, or a name that always means this machine (RFC 6761, section 6.3).
+fn is_local_name(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<IpAddr>().is_ok() || host == "localhost" || host.ends_with(".localhost")
 }
 
 #[cfg(test)]
@@ -49,7 +74,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        route(&request.body(()).unwrap().into_parts().0)
+        route(&request.body(()).unwrap().into_parts().0, true)
     }
 
     #[test]
@@ -63,5 +88,17 @@ mod tests {
         assert_eq!(of("GET", "/_millstream/code/abc", &[]), Route::Code("abc".into()));
         assert_eq!(of("POST", "/", &[target, ("origin", "https://example.org")]), Route::Browser);
         assert_eq!(of("POST", "/2015-03-31/functions", &[("origin", "null")]), Route::Browser);
+    }
+
+    #[test]
+    fn only_names_of_this_machine_lead_here() {
+        for host in
+            ["127.0.0.1:4566", "localhost:4566", "[::1]:4566", "localhost", "api.localhost:80", "10.0.0.1"]
+        {
+            assert_eq!(of("GET", "/2015-03-31/functions", &[("host", host)]), Route::Lambda, "{host}");
+        }
+        for host in ["evil.example:4566", "localhost.example", "127.0.0.1.example"] {
+            assert_eq!(of("GET", "/2015-03-31/functions", &[("host", host)]), Route::ForeignHost, "{host}");
+        }
     }
 }

@@ -7,12 +7,15 @@ use hyper_util::server::graceful::GracefulShutdown;
 use std::io;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Serve until `shutdown`, then let requests under way finish. Subscriptions are ended, not waited for.
-pub async fn serve(listener: TcpListener, front: Arc<Front>, shutdown: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(caps::CONNECTIONS));
+///
+/// `open_files`: how many files and sockets the process may have open; half of them are left to the rest of it.
+pub async fn serve(listener: TcpListener, front: Arc<Front>, open_files: u64, shutdown: CancellationToken) {
+    let half = usize::try_from(open_files / 2).unwrap_or(usize::MAX);
+    let slots = Arc::new(Semaphore::new(caps::CONNECTIONS.min(half.max(1))));
     let graceful = GracefulShutdown::new();
     let builder = builder();
     loop {
@@ -29,17 +32,34 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, shutdown: Cancellat
                 continue;
             }
         };
+        let asked = Arc::new(Notify::new());
         let service = {
-            let (front, shutdown) = (front.clone(), shutdown.clone());
-            service_fn(move |request| pipeline::answer(front.clone(), request, shutdown.clone()))
+            let (front, shutdown, asked) = (front.clone(), shutdown.clone(), asked.clone());
+            service_fn(move |request| {
+                asked.notify_one();
+                pipeline::answer(front.clone(), request, shutdown.clone())
+            })
         };
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection.into_owned());
         let front = front.clone();
         tokio::spawn(async move {
             front.metrics().connection_opened();
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended badly");
+            tokio::pin!(connection);
+            // What comes before the first request has no time limit of hyper's: a client that says nothing, or half of
+            // HTTP/2's greeting, would stay for ever.
+            let silent = async {
+                if tokio::time::timeout(caps::FIRST_REQUEST, asked.notified()).await.is_ok() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                ended = &mut connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended badly");
+                    }
+                }
+                () = silent => tracing::debug!("a connection brought no request and is closed"),
             }
             front.metrics().connection_closed();
             drop(slot);

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod disk;
 pub mod entropy;
 pub mod fs;
+pub mod limits;
 pub mod threads;
 
 pub use clock::{Clock, SystemClock};

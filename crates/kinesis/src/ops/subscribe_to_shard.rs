@@ -9,7 +9,7 @@ use crate::{Kinesis, shapes};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream;
-use millstream_api_kinesis as api;
+use millstream_api_kinesis::{self as api, ErrorCode};
 use millstream_control::{ConsumerStatus, StreamStatus};
 use millstream_engine::{Event, SubscribeError, Subscription, SubscriptionEnd};
 use millstream_shapes::{Codec, Empty, ErrorName};
@@ -85,7 +85,12 @@ async fn next_frame<C: Codec>(frames: Option<Frames<C>>) -> Option<(Bytes, Optio
 }
 
 fn exception<C: Codec>(failure: &Failure) -> Bytes {
-    event_stream::exception(failure.error.code.name(), C::CONTENT_TYPE, &error_body::json11(&failure.error))
+    // Within an event stream the model has a name of its own for it.
+    let name = match failure.error.code {
+        ErrorCode::InternalFailure => ErrorCode::InternalFailureException.name(),
+        other => other.name(),
+    };
+    event_stream::exception(name, C::CONTENT_TYPE, &error_body::event_payload(&failure.error))
 }
 
 fn event_shape(event: Event, shard: ShardId) -> api::SubscribeToShardEvent {
