@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_kinesis::config::{SharedHttpClient, StalledStreamProtectionConfig, timeout::TimeoutConfig};
@@ -76,7 +77,8 @@ async fn sdk_config(config: &Config) -> SdkConfig {
 /// endpoint often wants a signature and no secret. AWS itself is never asked with those, and the metadata service of
 /// the machine, which is AWS's too, is never asked for them.
 fn local_credentials() -> CredentialsProviderChain {
+    let provider = ProviderConfig::without_region().with_http_client(http_client());
     CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
-        .or_else("Profile", ProfileFileCredentialsProvider::builder().build())
+        .or_else("Profile", ProfileFileCredentialsProvider::builder().configure(&provider).build())
         .or_else("Local", Credentials::new("test", "test", None, None, "local endpoint"))
 }
