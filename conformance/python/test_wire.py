@@ -113,7 +113,7 @@ class Wire(ServerCase):
     def test_a_body_that_is_too_large_is_refused_before_it_is_sent(self):
         connection = self.connect()
         connection.sendall(
-            b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: Kinesis_20131202.PutRecords\r\n"
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: Kinesis_20131202.PutRecords\r\n"
             b"Content-Type: application/x-amz-json-1.1\r\nContent-Length: 1099511627776\r\n\r\n{"
         )
         answer = http.client.HTTPResponse(connection)
@@ -147,7 +147,7 @@ class Wire(ServerCase):
         self.assertEqual(head[3], SETTINGS)
 
     def test_slow_clients_do_not_hold_up_others(self):
-        head = b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: Kinesis_20131202.PutRecords\r\n"
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: Kinesis_20131202.PutRecords\r\n"
         for part in (head[:40], head + b"Content-Length: 10\r\n\r\n{", head + b"Content-Length: 15000000\r\n\r\n{"):
             with self.subTest(part[-30:]):
                 for _ in range(SLOW_CLIENTS):
@@ -158,7 +158,7 @@ class Wire(ServerCase):
                     time.sleep(0.05)
 
     def test_an_answer_given_before_the_body_is_read_keeps_the_connection_or_says_that_it_ends(self):
-        head = b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: Unknown\r\nContent-Length: 2\r\n\r\n"
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: Unknown\r\nContent-Length: 2\r\n\r\n"
         for _ in range(20):
             connection = self.connect()
             connection.sendall(head)
@@ -177,7 +177,7 @@ class Wire(ServerCase):
     def test_a_client_that_goes_away_in_the_middle_hurts_nobody(self):
         for _ in range(20):
             connection = self.connect()
-            connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: Kinesis_20131202.PutRecord\r\nContent-Length: 999\r\n\r\n{")
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: Kinesis_20131202.PutRecord\r\nContent-Length: 999\r\n\r\n{")
             connection.close()
         self.assert_answers()
 

@@ -22,9 +22,9 @@ pub mod caps;
 
 pub use command::{
     ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, Checkpoint, Command, ControlCommand,
-    CreateFunction, CreateMapping, CreateStream, DeleteFunction, DeleteMapping, DeleteStream,
-    DeregisterConsumer, FinishFunctionUpdate, PublishLayerVersion, RegisterConsumer, RemoveConsumer,
-    RemoveMapping, RemoveStream, SettleMapping, UpdateFunction,
+    CreateFunction, CreateMapping, CreateStream, DeleteFunction, DeleteLayerVersion, DeleteMapping,
+    DeleteStream, DeregisterConsumer, FinishFunctionUpdate, PublishLayerVersion, RegisterConsumer,
+    RemoveConsumer, RemoveMapping, RemoveStream, SettleMapping, UpdateFunction,
 };
 pub use entry::{Entry, EntryError};
 pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};

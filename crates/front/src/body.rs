@@ -95,7 +95,7 @@ pub(crate) async fn read(
     let collected = tokio::time::timeout(caps::BODY_TIME, collect(&mut body, limit, memory)).await;
     let result = collected.unwrap_or(Err(BodyError::Slow));
     if matches!(result, Err(BodyError::TooLarge { .. } | BodyError::Full)) {
-        discard(body).await;
+        discard(body);
     }
     result
 }
@@ -143,10 +143,13 @@ async fn collect<'a>(
     Ok(RequestBody { bytes: first.unwrap_or_else(|| bytes.freeze()), _share: share })
 }
 
-/// Read a refused request to its end, within bounds: a client that is still sending would see the connection break
-/// instead of the answer.
-pub(crate) async fn discard(mut body: Incoming) {
-    let reading = async {
+/// Read a refused request to its end, within bounds, while its answer goes out: a client that is still sending would
+/// otherwise see the connection break instead of the answer.
+pub(crate) fn discard(mut body: Incoming) {
+    if body.is_end_stream() {
+        return;
+    }
+    let reading = async move {
         let mut passed = 0;
         while passed < caps::DISCARD {
             match body.frame().await {
@@ -155,6 +158,5 @@ pub(crate) async fn discard(mut body: Incoming) {
             }
         }
     };
-    // Whether it ended or not, the answer goes out now.
-    drop(tokio::time::timeout(caps::DISCARD_TIME, reading).await);
+    tokio::spawn(tokio::time::timeout(caps::DISCARD_TIME, reading));
 }

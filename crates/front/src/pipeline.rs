@@ -92,7 +92,7 @@ pub(crate) async fn answer(
         Route::Kinesis(operation) => kinesis(&front, &parts, &operation, body, &request_id, shutdown).await,
         Route::Lambda => lambda(&front, &parts, body, &request_id).await,
         refused @ (Route::Browser | Route::ForeignHost | Route::Unknown) => {
-            body::discard(body).await;
+            body::discard(body);
             refuse(&refused)
         }
     };

@@ -120,7 +120,15 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     }
 }
 
-/// Whether an error says that there is no room, which passes, rather than that the disk is broken, which does not.
+/// Whether an error says that there is no room on the disk, which passes, rather than that the disk is broken, which does not.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether an error says that there are no file handles (of the process or the machine) or no memory left, which passes
+/// too. `std::io::ErrorKind` has no name for the handles; the numbers are the same on every Unix.
+pub fn is_exhausted(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    error.kind() == io::ErrorKind::OutOfMemory || matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }

@@ -1,6 +1,6 @@
 //! Both disks do the same with the same calls, and the simulated one fails as it says.
 
-use millstream_host::disk::{Disk, DiskFile, Fault, OpenMode, OsDisk, SimDisk, is_full};
+use millstream_host::disk::{Disk, DiskFile, Fault, OpenMode, OsDisk, SimDisk, is_exhausted, is_full};
 use std::io::ErrorKind;
 use std::sync::Arc;
 
@@ -126,4 +126,48 @@ fn faults_strike_once_and_a_full_disk_passes() {
     file.sync_data().expect("synced");
     disk.flip_bit("f", 40_960, 0).expect("there");
     assert_eq!(disk.contents("f").expect("there")[40_960], b'y');
+}
+
+#[test]
+fn a_limit_of_open_files_holds_until_one_is_closed() {
+    let disk = SimDisk::new(1);
+    let file = new_file(&disk);
+    disk.set_open_files(Some(1));
+    let refused = disk.open("f", OpenMode::Read).expect_err("no handle is left");
+    assert!(is_exhausted(&refused) && !is_full(&refused), "{refused}");
+    assert!(is_exhausted(&disk.sync_dir("").expect_err("a directory needs one too")));
+    assert_eq!(disk.open_files(), 1);
+    drop(file);
+    let file = disk.open("f", OpenMode::Read).expect("a handle");
+    disk.kill();
+    assert_eq!(disk.open_files(), 0, "a process's handles end with it");
+    drop(file);
+    assert_eq!(disk.open_files(), 0);
+}
+
+#[test]
+fn what_passes_is_told_from_what_is_broken() {
+    // EIO, ENOMEM, ENFILE, EMFILE, ENOSPC as Linux numbers them.
+    for (number, full, exhausted) in
+        [(5, false, false), (12, false, true), (23, false, true), (24, false, true), (28, true, false)]
+    {
+        let error = std::io::Error::from_raw_os_error(number);
+        assert_eq!((is_full(&error), is_exhausted(&error)), (full, exhausted), "{error}");
+    }
+}
+
+#[test]
+fn what_the_machines_disk_makes_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let root = home.path().join("data");
+    let disk = OsDisk::open(&root).expect("made");
+    disk.create_dir_all("wal").expect("made");
+    let file = disk.open("wal/1", OpenMode::CreateNew).expect("made");
+    let lock = disk.try_lock("LOCK").expect("made").expect("free");
+    for (name, expected) in [("", 0o700), ("wal", 0o700), ("wal/1", 0o600), ("LOCK", 0o600)] {
+        let mode = root.join(name).metadata().expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode, expected, "{name}: {mode:o}");
+    }
+    drop((file, lock));
 }

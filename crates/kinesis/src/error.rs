@@ -162,7 +162,7 @@ fn append(error: AppendError) -> Failure {
             "Rate exceeded: the server's disk takes no more at the moment. Nothing of this request was stored; slow \
              down and try again.",
         ),
-        AppendError::Refused(Refused::NoSpace) => Failure::internal(NO_SPACE, "the disk is full"),
+        AppendError::Refused(Refused::NoSpace) => Failure::internal(NO_SPACE, Refused::NoSpace),
         AppendError::Refused(refused @ Refused::TooLarge { .. }) => {
             Failure::invalid(format!("The request is too large to be stored: {refused}."))
         }

@@ -1,5 +1,7 @@
 //! Limits of the Lambda API: what one request may ask for.
 
+use std::time::Duration;
+
 /// Seconds a function may run. The service model allows more, for managed instances, which are not built.
 pub const TIMEOUT_SECS: i32 = 900;
 
@@ -31,9 +33,14 @@ pub const CLIENT_CONTEXT_CHARS: usize = 3_583;
 /// `X-Amzn-Trace-Id`; a longer one is not passed on.
 pub const TRACE_ID_CHARS: usize = 256;
 
-/// What a list operation returns at once when the caller names no number.
+/// What a list operation returns at once, unless the caller asks for less.
 pub const PAGE: usize = 50;
 pub const MAPPING_PAGE: usize = 100;
+
+/// How long after a change of functions or layers the code store is cleared of what nothing refers to any more, and how
+/// long after that again: code that was uploaded shortly before is left alone, and an upload need not lead to a change.
+pub const SWEEP_AFTER: Duration = Duration::from_mins(1);
+pub const SWEEP_AGAIN: Duration = Duration::from_mins(15);
 
 /// Functions whose code is unpacked at the same time.
 pub const UNPACK_AT_ONCE: usize = 4;

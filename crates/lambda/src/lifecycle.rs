@@ -1,4 +1,5 @@
-//! Does the work that the control state asks for: new code is unpacked, workers of deleted functions are ended.
+//! Does the work that the control state asks for: new code is unpacked, workers of deleted functions are ended, code
+//! that nothing refers to is removed.
 //! Level-triggered: what is `Pending` is unpacked, whoever asked and however often the server was restarted meanwhile.
 
 use crate::caps;
@@ -6,10 +7,10 @@ use crate::service::Lambda;
 use millstream_control::{FinishFunctionUpdate, Function, FunctionStatus, State, UpdateStatus};
 use millstream_control_node::SubmitError;
 use millstream_functions::{CodeError, CodeKey, NotACodeKey};
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// How long to wait after a result that could not be written down before the work is done again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -35,33 +36,60 @@ impl UnpackError {
 }
 
 impl Lambda {
-    /// Keep functions in step with the control state, until the control node is gone.
+    /// Keep functions and the code store in step with the control state, until the control node is gone.
     pub async fn run_lifecycle(self) {
         let mut watch = self.control().watch();
-        let mut known: HashSet<String> = HashSet::new();
+        let mut last = Arc::new(State::default());
+        let mut is_unpacked = true;
+        let mut sweep_at = Instant::now() + caps::SWEEP_AGAIN;
         loop {
             let state = watch.borrow_and_update().clone();
-            self.retire_deleted(&mut known, &state);
-            match self.unpack_all(&state).await {
-                Ok(()) => {
-                    if watch.changed().await.is_err() {
+            // Most changes are checkpoints, which cost nothing here: the state shares what did not change.
+            let is_same = state.functions.ptr_eq(&last.functions);
+            if !is_same {
+                self.retire_deleted(&last, &state);
+                is_unpacked = false;
+            }
+            if !is_same || !state.layers.ptr_eq(&last.layers) {
+                sweep_at = sweep_at.min(Instant::now() + caps::SWEEP_AFTER);
+            }
+            last = state;
+            if !is_unpacked && let Err(error) = self.unpack_all(&last).await {
+                tracing::warn!(%error, "a function's new state could not be written down; trying again");
+                sleep(RETRY).await;
+                continue;
+            }
+            is_unpacked = true;
+            tokio::select! {
+                changed = watch.changed() => {
+                    if changed.is_err() {
                         return;
                     }
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "a function's new state could not be written down; trying again");
-                    tokio::time::sleep(RETRY).await;
+                () = sleep_until(sweep_at) => {
+                    self.sweep().await;
+                    sweep_at = Instant::now() + caps::SWEEP_AGAIN;
                 }
             }
         }
     }
 
-    fn retire_deleted(&self, known: &mut HashSet<String>, state: &State) {
-        let now: HashSet<String> = state.functions.values().map(|function| function.arn.clone()).collect();
-        for gone in known.difference(&now) {
-            self.functions().retire(gone);
+    /// End the workers of functions that were there `before` and are not `now`.
+    fn retire_deleted(&self, before: &State, now: &State) {
+        for (name, function) in &before.functions {
+            if now.functions.get(name).is_none_or(|present| present.arn != function.arn) {
+                self.functions().retire(&function.arn);
+            }
         }
-        *known = now;
+    }
+
+    /// Clear the code store of what nothing refers to. It keeps what was just uploaded, and what workers still run.
+    pub(crate) async fn sweep(&self) {
+        match self.functions().code().remove_unreferenced(&self.referenced_code()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed function code that nothing refers to"),
+            Err(error) => tracing::warn!(%error, "function code that nothing refers to could not be removed"),
+        }
     }
 
     async fn unpack_all(&self, state: &State) -> Result<(), SubmitError> {

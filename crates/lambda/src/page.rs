@@ -4,14 +4,15 @@ use crate::error::Failure;
 use millstream_api_lambda::ErrorCode;
 
 /// Cut a page out of `items`, which come in the order of their keys. The marker is the last key given, so that a page
-/// goes on rightly when things come and go in between.
+/// goes on rightly when things come and go in between. `most` is the size of a page, which a caller may only make smaller,
+/// as AWS has it.
 pub(crate) fn page<T>(
     items: impl Iterator<Item = (String, T)>,
     marker: Option<&str>,
     max_items: Option<i32>,
-    default: usize,
+    most: usize,
 ) -> Result<(Vec<T>, Option<String>), Failure> {
-    let limit = max_items.and_then(|max| usize::try_from(max).ok()).unwrap_or(default);
+    let limit = max_items.and_then(|max| usize::try_from(max).ok()).map_or(most, |max| max.min(most));
     let after = marker.filter(|marker| !marker.is_empty()).map(read_marker).transpose()?;
     let mut rest = items.skip_while(|(key, _)| after.as_ref().is_some_and(|after| key <= after)).peekable();
     let mut page = Vec::new();
@@ -59,6 +60,11 @@ mod tests {
     fn a_page_that_ends_with_the_list_has_no_marker() {
         assert_eq!(page(keys(), None, Some(3), 50).unwrap(), (vec![1, 2, 3], None));
         assert_eq!(page(keys(), None, None, 50).unwrap().1, None);
+    }
+
+    #[test]
+    fn no_page_is_larger_than_the_largest() {
+        assert_eq!(page(keys(), None, Some(3), 2).unwrap().0, [1, 2]);
     }
 
     #[test]

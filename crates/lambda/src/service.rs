@@ -54,12 +54,7 @@ impl Lambda {
     /// that was uploaded and whose function is not yet written down looks like one that nothing refers to.
     pub async fn start(options: Options) -> Self {
         let lambda = Self { inner: Arc::new(options) };
-        let keep = lambda.referenced_code();
-        match lambda.functions().code().remove_unreferenced(&keep).await {
-            Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "removed function code that nothing refers to"),
-            Err(error) => tracing::warn!(%error, "function code that nothing refers to could not be removed"),
-        }
+        lambda.sweep().await;
         lambda
     }
 
@@ -115,7 +110,7 @@ impl Lambda {
     }
 
     /// Every zip that a function, an update in progress or a layer version refers to.
-    fn referenced_code(&self) -> HashSet<CodeKey> {
+    pub(crate) fn referenced_code(&self) -> HashSet<CodeKey> {
         let state = self.control().state();
         let functions = state.functions.values().flat_map(|function| {
             let next = function.next.as_deref();

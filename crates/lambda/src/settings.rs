@@ -109,6 +109,35 @@ pub(crate) fn known_runtime(runtime: &str) -> Result<Runtime, Failure> {
     })
 }
 
+/// This machine's architecture as Lambda names it.
+fn host_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// What a function is made for. `provided` runtimes run machine code, which must be this machine's; Python brings its
+/// own, so there the name is only kept.
+pub(crate) fn architectures(
+    asked: impl IntoIterator<Item = impl AsRef<str>>,
+    runtime: &str,
+) -> Result<Vec<String>, Failure> {
+    let host = host_architecture();
+    let asked: Vec<String> = asked.into_iter().map(|name| name.as_ref().to_owned()).collect();
+    if asked.is_empty() {
+        return Ok(vec![host.to_owned()]);
+    }
+    let is_python = matches!(runtime.parse(), Ok(Runtime::Python { .. }));
+    match asked.iter().find(|name| *name != host) {
+        Some(other) if !is_python => Err(Failure::invalid(format!(
+            "A function of the runtime {runtime} for {other} cannot run here: this machine runs {host}. Build the code \
+             for {host} and set Architectures to it."
+        ))),
+        _ => Ok(asked),
+    }
+}
+
 pub(crate) fn check_handler(handler: &str) -> Result<String, Failure> {
     if handler.is_empty() {
         return Err(handler_and_runtime_needed());
@@ -180,4 +209,24 @@ pub(crate) fn tags(asked: Option<BTreeMap<String, String>>) -> Result<BTreeMap<S
         return Err(Failure::invalid(format!("The tag key {reserved} begins with aws:, which is reserved.")));
     }
     Ok(tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{architectures, host_architecture};
+    use millstream_shapes::ErrorName;
+
+    #[test]
+    fn only_code_for_this_machine_is_taken_where_it_matters() {
+        let host = host_architecture();
+        let other = if host == "x86_64" { "arm64" } else { "x86_64" };
+        assert_eq!(architectures([other], "python3.12").unwrap(), [other]);
+        for runtime in ["provided.al2", "provided.al2023"] {
+            assert_eq!(architectures([host], runtime).unwrap(), [host]);
+            assert_eq!(architectures(Vec::<String>::new(), runtime).unwrap(), [host]);
+            let refused = architectures([other], runtime).unwrap_err().error;
+            assert_eq!(refused.code.name(), "InvalidParameterValueException");
+            assert!(refused.message.contains(&format!("this machine runs {host}")), "{}", refused.message);
+        }
+    }
 }

@@ -8,8 +8,13 @@ use common::{
     FUNCTION_ARN, NOW_TEXT, ROLE, create, create_with, still_world, without, world, zip_bytes, zip_of,
 };
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const FUNCTIONS: &str = "/2015-03-31/functions";
+
+/// This machine's architecture, and one that it has not.
+const HOST: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+const OTHER: &str = if cfg!(target_arch = "aarch64") { "x86_64" } else { "arm64" };
 
 /// What every function made by `create` shows, whatever the operation.
 fn settings(name: &str, code: &[u8]) -> Value {
@@ -27,7 +32,7 @@ fn settings(name: &str, code: &[u8]) -> Value {
         "Version": "$LATEST",
         "TracingConfig": { "Mode": "PassThrough" },
         "PackageType": "Zip",
-        "Architectures": ["x86_64"],
+        "Architectures": [HOST],
         "EphemeralStorage": { "Size": 512 },
         "SnapStart": { "ApplyOn": "None", "OptimizationStatus": "Off" },
         "LoggingConfig": { "LogFormat": "Text", "LogGroup": format!("/aws/lambda/{name}") },
@@ -73,13 +78,31 @@ async fn what_is_set_is_shown() {
     let set = json!({
         "Description": "offers", "Timeout": 900, "MemorySize": 10_240, "EphemeralStorage": { "Size": 10_240 },
         "Environment": { "Variables": { "PROFILES": "profiles" } }, "TracingConfig": { "Mode": "Active" },
-        "Architectures": ["arm64"],
+        "Architectures": [HOST],
     });
     let made = world.call("POST", FUNCTIONS, create_with("offer", set.clone())).await;
     assert_eq!(made.status, 201, "{:?}", made.body);
     for (member, value) in set.as_object().unwrap() {
         assert_eq!(made.body[member], *value, "{member}");
     }
+}
+
+#[tokio::test]
+async fn machine_code_for_another_machine_is_refused() {
+    let world = world().await;
+    let asked = json!({ "Architectures": [OTHER] });
+    let refused = world.call("POST", FUNCTIONS, create_with("offer", asked.clone())).await.error();
+    assert_eq!((refused.0, refused.1.as_str()), (400, "InvalidParameterValueException"));
+    assert!(refused.2.contains(&format!("this machine runs {HOST}")), "{}", refused.2);
+
+    world.function("offer").await;
+    let path = format!("{FUNCTIONS}/offer/code");
+    let mut body = json!({ "ZipFile": zip_of(&[("bootstrap", "#!/bin/sh\n# again")]) });
+    body["Architectures"] = asked["Architectures"].clone();
+    let refused = world.call("PUT", &path, body.clone()).await.error();
+    assert_eq!((refused.0, refused.1.as_str()), (400, "InvalidParameterValueException"));
+    body["Architectures"] = json!([HOST]);
+    assert_eq!(world.call("PUT", &path, body).await.status, 200);
 }
 
 #[tokio::test]
@@ -368,7 +391,16 @@ async fn code_that_cannot_be_unpacked_fails_the_function_and_new_code_heals_it()
     let world = still_world(millstream_functions::Options::default()).await;
     assert_eq!(world.call("POST", FUNCTIONS, create("offer")).await.status, 201);
     // The zip goes missing between the upload and the unpacking.
-    world.functions.code().remove_unreferenced(&std::collections::HashSet::new()).await.unwrap();
+    let key = world.control.state().function("offer").unwrap().code.key.clone();
+    let directory = world.functions.code().directory();
+    for made in [format!("zips/{key}.zip"), format!("unzipped/{key}")] {
+        let path = directory.join(made);
+        if path.is_dir() {
+            millstream_host::fs::remove_dir_all(&path).unwrap();
+        } else {
+            millstream_host::fs::remove_file(&path).unwrap();
+        }
+    }
     tokio::spawn(world.lambda.clone().run_lifecycle());
     world.settled("offer").await;
     let path = format!("{FUNCTIONS}/offer/configuration");
@@ -382,6 +414,28 @@ async fn code_that_cannot_be_unpacked_fails_the_function_and_new_code_heals_it()
     assert_eq!(world.call("PUT", &format!("{FUNCTIONS}/offer/code"), body).await.status, 200);
     world.settled("offer").await;
     assert_eq!(world.call("GET", &path, Value::Null).await.body["State"], "Active");
+}
+
+#[tokio::test]
+async fn a_running_server_clears_away_code_that_nothing_refers_to() {
+    let world = world().await;
+    world.function("offer").await;
+    world.function("other").await;
+    let kept = world.control.state().function("offer").unwrap().code.key.clone();
+    let zips = world.functions.code().directory().join("zips");
+    let orphan = zips.join(format!("{}.zip", "0".repeat(64)));
+    millstream_host::fs::write_durable(&orphan, b"from long ago").unwrap();
+    let file = std::fs::File::options().write(true).open(&orphan).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+
+    tokio::time::pause();
+    assert_eq!(world.call("DELETE", &format!("{FUNCTIONS}/other"), Value::Null).await.status, 204);
+    let begin = tokio::time::Instant::now();
+    while orphan.exists() {
+        assert!(begin.elapsed() < Duration::from_hours(24), "it is never cleared away");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!(zips.join(format!("{kept}.zip")).exists());
 }
 
 #[tokio::test]

@@ -72,6 +72,19 @@ async fn a_version_that_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
+async fn a_deleted_version_is_gone_and_its_number_stays_used() {
+    let world = world().await;
+    publish(&world, "lib", "a = 1").await;
+    for path in ["lib/versions/1", "lib/versions/1", "none/versions/7"] {
+        let deleted = world.call("DELETE", &format!("{LAYERS}/{path}"), Value::Null).await;
+        assert_eq!(deleted.status, 204, "{:?}", deleted.body);
+    }
+    let got = world.call("GET", &format!("{LAYERS}/lib/versions/1"), Value::Null).await;
+    assert_eq!(got.status, 404);
+    assert_eq!(publish(&world, "lib", "a = 2").await.body["Version"], 2);
+}
+
+#[tokio::test]
 async fn lists_show_the_newest_first() {
     let world = world().await;
     for text in ["1", "2", "3"] {

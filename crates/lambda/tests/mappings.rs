@@ -245,6 +245,8 @@ async fn lists_are_cut_by_source_function_and_page() {
     };
     assert_eq!(count("").await, 3);
     assert_eq!(count("?FunctionName=offer").await, 2);
+    assert_eq!(count("?FunctionName=offer:$LATEST").await, 2);
+    assert_eq!(count("?FunctionName=offer:7").await, 0);
     assert_eq!(count("?FunctionName=nobody").await, 0);
     assert_eq!(
         count(&format!("?EventSourceArn={}", orders.replace(':', "%3A").replace('/', "%2F"))).await,

@@ -15,10 +15,13 @@ pub(crate) const SPAN_BYTES: u64 = 4 << 20;
 /// Bytes between two batches that are read and thrown away rather than skipped by another read.
 pub(crate) const GAP_BYTES: u64 = 16 << 10;
 
+/// How long appends that need another WAL file are refused after one could not be made, before that is tried again.
+pub(crate) const ROTATE_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Reads of the disk under way at the same time; more wait.
 pub(crate) const CONCURRENT_READS: usize = 16;
 
-/// WAL files kept open for reading.
+/// WAL files kept open for reading; each read under way may hold one more.
 pub(crate) const OPEN_FILES: usize = 64;
 
 /// A WAL file's size: replay reads one file at a time into memory.

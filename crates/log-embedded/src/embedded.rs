@@ -15,8 +15,8 @@ use crate::wal::spares::Spares;
 use crate::wal::thread::{self, Ended};
 use crate::wal::writer::Writer;
 use async_trait::async_trait;
-use millstream_host::SystemClock;
 use millstream_host::disk::DiskLock;
+use millstream_host::{Clock, SystemClock};
 use millstream_log::{
     AppendError, Batch, Chunk, Log, ReadError, ReadLimit, Refused, RetentionClass, StoredBatch, TailWatch,
     Ticket, ticket,
@@ -32,7 +32,7 @@ use tokio::sync::{Semaphore, watch};
 pub struct EmbeddedLog {
     shared: Arc<Shared>,
     /// Reads of the disk that may start now.
-    reads: Semaphore,
+    pub(crate) reads: Arc<Semaphore>,
     ended: watch::Receiver<bool>,
     signal: Mutex<std::sync::mpsc::Receiver<()>>,
     /// The writer has it too, so that the directory is free when both are gone.
@@ -49,7 +49,11 @@ pub(crate) struct Core {
 
 impl Core {
     /// Take the directory, replay it, and mark what was found as durable. `background` prewrites files on a thread.
-    pub(crate) fn open(options: &Options, background: bool) -> Result<(Self, RecoveryReport), OpenError> {
+    pub(crate) fn open(
+        options: &Options,
+        background: bool,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, RecoveryReport), OpenError> {
         options.check()?;
         let disk = &options.disk;
         let lock = directory::take(disk)?;
@@ -69,7 +73,7 @@ impl Core {
             reader: Reader::new(Arc::clone(disk)),
             failstop: FailStop::default(),
             counters: Counters::default(),
-            clock: SystemClock::shared(),
+            clock,
         });
         let known = found.shards.values().map(|tracked| Change::Created(Arc::clone(&tracked.shard)));
         shared.shards.apply(known.collect());
@@ -113,11 +117,11 @@ impl EmbeddedLog {
     /// # Errors
     /// See [`OpenError`]; every text says what to do.
     pub fn open(options: &Options) -> Result<(Self, RecoveryReport), OpenError> {
-        let (Core { shared, writer, lock }, report) = Core::open(options, true)?;
+        let (Core { shared, writer, lock }, report) = Core::open(options, true, SystemClock::shared())?;
         let Ended { flag, signal } =
             thread::start(writer, Arc::clone(&shared), options.idle_mark, Arc::clone(&lock))
                 .map_err(io_error(&*options.disk, "starting a thread"))?;
-        let reads = Semaphore::new(caps::CONCURRENT_READS);
+        let reads = Arc::new(Semaphore::new(caps::CONCURRENT_READS));
         let log = Self { shared, reads, ended: flag, signal: Mutex::new(signal), _lock: lock };
         Ok((log, report))
     }
@@ -160,9 +164,14 @@ impl EmbeddedLog {
     }
 
     async fn fetch(&self, shard: LogShard, places: Vec<Place>) -> Result<Vec<StoredBatch>, ReadError> {
-        let _permit = self.reads.acquire().await.map_err(|error| ReadError::Io(error.to_string()))?;
+        let permit = Arc::clone(&self.reads).acquire_owned().await;
+        let permit = permit.map_err(|error| ReadError::Io(error.to_string()))?;
         let log = Arc::clone(&self.shared);
-        let fetched = tokio::task::spawn_blocking(move || log.reader.fetch(shard, &places));
+        let fetched = tokio::task::spawn_blocking(move || {
+            // Until the read is done: it goes on when its caller is gone.
+            let _permit = permit;
+            log.reader.fetch(shard, &places)
+        });
         fetched.await.map_err(|error| ReadError::Io(error.to_string()))?
     }
 }

@@ -14,7 +14,7 @@ pub enum Outcome {
 pub enum Refused {
     #[error("the log takes no more bytes right now")]
     Full,
-    #[error("the disk is full")]
+    #[error("the log cannot grow: the disk is full, or the process has no file handles or memory left")]
     NoSpace,
     #[error("{0} does not exist")]
     NoSuchShard(LogShard),

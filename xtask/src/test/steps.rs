@@ -109,7 +109,8 @@ fn rust(context: &Context) -> anyhow::Result<Report> {
 }
 
 fn example(context: &Context) -> anyhow::Result<Report> {
-    let arguments = ["-m", "unittest", "discover", "-s", "examples/internet-provider/tests", "-p", "test_*.py"];
+    let arguments =
+        ["-m", "unittest", "discover", "-s", "examples/internet-provider/tests", "-p", "test_*.py"];
     context.run(context.command("python3").args(arguments), Format::Unittest)
 }
 

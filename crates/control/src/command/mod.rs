@@ -9,6 +9,7 @@ mod create_function;
 mod create_mapping;
 mod create_stream;
 mod delete_function;
+mod delete_layer_version;
 mod delete_mapping;
 mod delete_stream;
 mod deregister_consumer;
@@ -70,6 +71,7 @@ commands! {
     create_mapping::CreateMapping,
     create_stream::CreateStream,
     delete_function::DeleteFunction,
+    delete_layer_version::DeleteLayerVersion,
     delete_mapping::DeleteMapping,
     delete_stream::DeleteStream,
     deregister_consumer::DeregisterConsumer,

@@ -1,9 +1,9 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the disk is touched")]
 
 use super::{Disk, DiskFile, DiskLock, OpenMode};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,10 +14,21 @@ pub struct OsDisk {
 }
 
 impl OsDisk {
-    /// The directory is made if it must be, durably.
+    /// The directory is made if it must be, durably; one that is there is made durable, for whoever made it may have
+    /// died before that. Directories and files below it, and itself if it is new, are for their owner alone.
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
-        let root = root.into();
-        create_dir_all_durable(&root)?;
+        Self::open_syncing(root.into(), &mut sync_path)
+    }
+
+    fn open_syncing(root: PathBuf, sync: &mut dyn FnMut(&Path) -> io::Result<()>) -> io::Result<Self> {
+        if root.is_dir() {
+            sync_name(&root, sync)?;
+        } else {
+            if let Some(parent) = parent(&root) {
+                create_dir_all_durable(parent, OTHERS, sync)?;
+            }
+            create_dir_all_durable(&root, PRIVATE_DIRECTORY, sync)?;
+        }
         Ok(Self { root })
     }
 
@@ -26,20 +37,51 @@ impl OsDisk {
     }
 }
 
+/// Records and the environment variables of functions are in these files: they are for their owner alone.
+const PRIVATE_FILE: u32 = 0o600;
+const PRIVATE_DIRECTORY: u32 = 0o700;
+/// Directories above the root are what the umask makes of this.
+const OTHERS: u32 = 0o777;
+
+/// `None` if it is the current directory.
+fn parent(path: &Path) -> Option<&Path> {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty())
+}
+
+fn sync_path(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Make the name of a directory that was there before durable.
+fn sync_name(path: &Path, sync: &mut dyn FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+    // What is meant is the directory, not a link to it.
+    let path = fs::canonicalize(path)?;
+    match path.parent().map(sync) {
+        // One who may not list the directory above did not make this one.
+        Some(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        Some(synced) => synced,
+        None => Ok(()),
+    }
+}
+
 /// A new directory is durable when the one above it is synced.
-fn create_dir_all_durable(path: &Path) -> io::Result<()> {
+fn create_dir_all_durable(
+    path: &Path,
+    mode: u32,
+    sync: &mut dyn FnMut(&Path) -> io::Result<()>,
+) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent(path);
     if let Some(parent) = parent {
-        create_dir_all_durable(parent)?;
+        create_dir_all_durable(parent, mode, sync)?;
     }
-    match fs::create_dir(path) {
+    match DirBuilder::new().mode(mode).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         other => other?,
     }
-    File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
+    sync(parent.unwrap_or_else(|| Path::new(".")))
 }
 
 impl Disk for OsDisk {
@@ -48,12 +90,12 @@ impl Disk for OsDisk {
     }
 
     fn create_dir_all(&self, directory: &str) -> io::Result<()> {
-        create_dir_all_durable(&self.path(directory))
+        create_dir_all_durable(&self.path(directory), PRIVATE_DIRECTORY, &mut sync_path)
     }
 
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        options.read(true);
+        options.read(true).mode(PRIVATE_FILE);
         match mode {
             OpenMode::Read => {}
             OpenMode::ReadWrite => {
@@ -87,12 +129,13 @@ impl Disk for OsDisk {
     }
 
     fn sync_dir(&self, directory: &str) -> io::Result<()> {
-        File::open(self.path(directory))?.sync_all()
+        sync_path(&self.path(directory))
     }
 
     fn try_lock(&self, name: &str) -> io::Result<Option<Box<dyn DiskLock>>> {
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(self.path(name))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
+        let file = options.open(self.path(name))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(OsLock { _file: file }))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -131,5 +174,38 @@ impl DiskFile for OsFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opening_syncs_the_directory_above_the_root_whether_the_root_is_new_or_not() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let home = fs::canonicalize(home.path()).expect("it is there");
+        let root = home.join("new/data");
+        let synced = || {
+            let mut synced = Vec::new();
+            let mut sync = |path: &Path| {
+                synced.push(path.to_owned());
+                Ok(())
+            };
+            OsDisk::open_syncing(root.clone(), &mut sync).expect("opened");
+            synced
+        };
+        assert_eq!(synced(), [home.clone(), home.join("new")]);
+        assert_eq!(synced(), [home.join("new")], "its maker may have died before the sync");
+    }
+
+    #[test]
+    fn an_error_of_that_sync_is_an_error_unless_the_directory_is_not_ours_to_list() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let open = |kind: io::ErrorKind| {
+            OsDisk::open_syncing(root.path().to_owned(), &mut |_: &Path| Err(kind.into())).map(drop)
+        };
+        assert!(open(io::ErrorKind::PermissionDenied).is_ok());
+        assert_eq!(open(io::ErrorKind::Other).expect_err("not durable").kind(), io::ErrorKind::Other);
     }
 }

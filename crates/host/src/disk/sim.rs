@@ -37,6 +37,9 @@ struct Inner {
     faults: Vec<(Fault, u64)>,
     short_io: bool,
     capacity: Option<u64>,
+    /// Files open now, and how many may be.
+    open: usize,
+    most_open: Option<usize>,
     /// Handles of an earlier life (before a crash) do nothing any more.
     life: u64,
 }
@@ -88,6 +91,8 @@ impl SimDisk {
                 faults: Vec::new(),
                 short_io: false,
                 capacity: None,
+                open: 0,
+                most_open: None,
                 life: 0,
             })),
         }
@@ -115,6 +120,16 @@ impl SimDisk {
     /// How many bytes of files there is room for; `None` for no end.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.lock().capacity = bytes;
+    }
+
+    /// How many files may be open at the same time, a directory for the length of a call included; `None` for no end.
+    pub fn set_open_files(&self, most: Option<usize>) {
+        self.lock().most_open = most;
+    }
+
+    /// How many files are open.
+    pub fn open_files(&self) -> usize {
+        self.lock().open
     }
 
     /// The bytes of all files.
@@ -193,6 +208,14 @@ impl Inner {
         self.life += 1;
         self.locked.clear();
         self.faults.clear();
+        self.open = 0;
+    }
+
+    /// Whether there is a handle for one more file.
+    fn handle(&self) -> io::Result<()> {
+        const EMFILE: i32 = 24;
+        let free = self.most_open.is_none_or(|most| self.open < most);
+        if free { Ok(()) } else { Err(io::Error::from_raw_os_error(EMFILE)) }
     }
 
     fn used(&self) -> u64 {
@@ -278,6 +301,7 @@ impl Disk for SimDisk {
 
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let inner = &mut *self.lock();
+        inner.handle()?;
         let id = match (inner.names.get(name), mode) {
             (Some(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
             (Some(id), _) => *id,
@@ -289,11 +313,13 @@ impl Disk for SimDisk {
             }
             (None, _) => return Err(io::ErrorKind::NotFound.into()),
         };
+        inner.open += 1;
         Ok(Arc::new(SimFile { disk: self.clone(), id, life: inner.life, writable: mode != OpenMode::Read }))
     }
 
     fn list(&self, directory: &str) -> io::Result<Vec<String>> {
         let inner = self.lock();
+        inner.handle()?;
         let inside = inner.names.keys().filter(|name| directory_of(name) == directory);
         Ok(inside.map(|name| name.rsplit('/').next().unwrap_or_default().to_owned()).collect())
     }
@@ -316,6 +342,7 @@ impl Disk for SimDisk {
 
     fn sync_dir(&self, directory: &str) -> io::Result<()> {
         let inner = &mut *self.lock();
+        inner.handle()?;
         if inner.strikes(Fault::Sync) {
             return Err(error(io::ErrorKind::Other, "sync of a directory failed"));
         }
@@ -371,6 +398,15 @@ impl SimFile {
             Ok(inner)
         } else {
             Err(error(io::ErrorKind::BrokenPipe, "this handle is of before the crash"))
+        }
+    }
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        let mut inner = self.disk.lock();
+        if inner.life == self.life {
+            inner.open -= 1;
         }
     }
 }

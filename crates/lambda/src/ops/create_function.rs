@@ -5,7 +5,7 @@ use crate::service::{Context, Lambda};
 use crate::settings::{self, NotBuilt};
 use crate::upload::{Upload, code_of};
 use crate::{Failure, caps, error};
-use api::{CreateFunctionRequest, FunctionConfiguration, PackageType};
+use api::{Architecture, CreateFunctionRequest, FunctionConfiguration, PackageType};
 use millstream_api_lambda as api;
 use millstream_control::{CreateFunction, FunctionSettings, Refusal};
 use millstream_host::entropy;
@@ -27,6 +27,8 @@ impl Handle for api::CreateFunction {
             return Err(error::submit(lambda.home(), Refusal::FunctionExists(name).into()));
         }
         let settings = settings_of(lambda, &input).await?;
+        let asked = input.architectures.iter().flatten().map(Architecture::as_str);
+        let architectures = settings::architectures(asked, &settings.runtime)?;
         let stored = lambda
             .store(Upload {
                 zip_file: input.code.zip_file.as_ref(),
@@ -35,14 +37,12 @@ impl Handle for api::CreateFunction {
             })
             .await?;
         lambda.check_unzipped(stored.unzipped_size, &settings.layers).await?;
-        let architectures = input.architectures.unwrap_or_default();
-        let architectures: Vec<String> = architectures.iter().map(|name| name.as_str().to_owned()).collect();
         let command = CreateFunction {
             arn: lambda.home().function_arn(&name),
             name,
             code: code_of(&stored),
             settings,
-            architectures: if architectures.is_empty() { vec!["x86_64".to_owned()] } else { architectures },
+            architectures,
             tags: settings::tags(input.tags)?,
             revision_id: entropy::uuid(),
         };

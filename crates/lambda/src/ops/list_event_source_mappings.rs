@@ -1,10 +1,11 @@
 use super::Handle;
-use crate::names::Target;
+use crate::names::{LATEST, Target};
 use crate::page::page;
 use crate::service::{Context, Lambda};
 use crate::{Failure, caps};
 use api::{ListEventSourceMappingsRequest, ListEventSourceMappingsResponse};
 use millstream_api_lambda as api;
+use millstream_control::Mapping;
 
 impl Handle for api::ListEventSourceMappings {
     async fn handle(
@@ -21,7 +22,7 @@ impl Handle for api::ListEventSourceMappings {
             .iter()
             .filter(|(_, mapping)| {
                 source.is_none_or(|arn| mapping.source.arn() == arn)
-                    && function.as_ref().is_none_or(|wanted| mapping.settings.function == wanted.name)
+                    && function.as_ref().is_none_or(|wanted| is_of(mapping, wanted))
             })
             .map(|(uuid, mapping)| (uuid.clone(), mapping.clone()));
         let (mappings, next_marker) =
@@ -33,4 +34,10 @@ impl Handle for api::ListEventSourceMappings {
             next_marker,
         })
     }
+}
+
+/// Every mapping is to its function's `$LATEST`.
+fn is_of(mapping: &Mapping, wanted: &Target) -> bool {
+    mapping.settings.function == wanted.name
+        && wanted.qualifier.as_deref().is_none_or(|qualifier| qualifier == LATEST)
 }

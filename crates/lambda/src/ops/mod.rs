@@ -4,6 +4,7 @@ mod create_event_source_mapping;
 mod create_function;
 mod delete_event_source_mapping;
 mod delete_function;
+mod delete_layer_version;
 mod get_event_source_mapping;
 mod get_function;
 mod get_function_configuration;
@@ -76,7 +77,7 @@ macro_rules! operations {
 
 operations! {
     built:
-        CreateEventSourceMapping, CreateFunction, DeleteEventSourceMapping, DeleteFunction, GetEventSourceMapping,
+        CreateEventSourceMapping, CreateFunction, DeleteEventSourceMapping, DeleteFunction, DeleteLayerVersion, GetEventSourceMapping,
         GetFunction, GetFunctionConfiguration, GetLayerVersion, GetLayerVersionByArn, Invoke, ListEventSourceMappings,
         ListFunctions, ListLayerVersions, ListLayers, PublishLayerVersion, UpdateEventSourceMapping,
         UpdateFunctionCode, UpdateFunctionConfiguration;
@@ -84,7 +85,7 @@ operations! {
         AddLayerVersionPermission, AddPermission, CheckpointDurableExecution, CreateAlias, CreateCapacityProvider,
         CreateCodeSigningConfig, CreateFunctionUrlConfig, DeleteAlias, DeleteCapacityProvider,
         DeleteCodeSigningConfig, DeleteDurableExecution, DeleteFunctionCodeSigningConfig, DeleteFunctionConcurrency,
-        DeleteFunctionEventInvokeConfig, DeleteFunctionUrlConfig, DeleteLayerVersion,
+        DeleteFunctionEventInvokeConfig, DeleteFunctionUrlConfig,
         DeleteProvisionedConcurrencyConfig, DeleteResourcePolicy, GetAccountSettings, GetAlias, GetCapacityProvider,
         GetCodeSigningConfig, GetDurableExecution, GetDurableExecutionHistory, GetDurableExecutionState,
         GetFunctionCodeSigningConfig, GetFunctionConcurrency, GetFunctionEventInvokeConfig,

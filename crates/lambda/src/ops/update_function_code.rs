@@ -3,8 +3,8 @@ use crate::configuration::{View, describe};
 use crate::names::Target;
 use crate::service::{Context, Lambda};
 use crate::upload::{Upload, code_of};
-use crate::{Failure, error};
-use api::{FunctionConfiguration, UpdateFunctionCodeRequest};
+use crate::{Failure, error, settings};
+use api::{Architecture, FunctionConfiguration, UpdateFunctionCodeRequest};
 use millstream_api_lambda as api;
 use millstream_control::{Code, Function, Refusal, UpdateFunction};
 use millstream_host::entropy;
@@ -30,6 +30,11 @@ impl Handle for api::UpdateFunctionCode {
                 "Please don't provide ImageUri when updating a function with packageType Zip.",
             ));
         }
+        let runtime = &function.shown().1.runtime;
+        let architectures = input.architectures.as_deref().filter(|asked| !asked.is_empty());
+        let architectures = architectures
+            .map(|asked| settings::architectures(asked.iter().map(Architecture::as_str), runtime))
+            .transpose()?;
         let stored = lambda
             .store(Upload {
                 zip_file: input.zip_file.as_ref(),
@@ -39,10 +44,6 @@ impl Handle for api::UpdateFunctionCode {
             .await?;
         lambda.check_unzipped(stored.unzipped_size, &function.shown().1.layers).await?;
         let code = code_of(&stored);
-        let architectures = input
-            .architectures
-            .as_deref()
-            .map(|all| all.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>());
         if input.dry_run == Some(true) {
             return Ok(describe(home, &as_if(&function, code, architectures), View::Full, false));
         }

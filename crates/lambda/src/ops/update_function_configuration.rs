@@ -26,6 +26,9 @@ impl Handle for api::UpdateFunctionConfiguration {
         refuse_what_is_not_built(&input, &function.name)?;
         let (code, current) = function.shown();
         let settings = changed(lambda, &input, current).await?;
+        if input.runtime.is_some() {
+            settings::architectures(&function.architectures, &settings.runtime)?;
+        }
         if settings.layers != current.layers && !settings.layers.is_empty() {
             let unzipped = lambda.unzipped_size(&code.key).await?;
             lambda.check_unzipped(unzipped, &settings.layers).await?;

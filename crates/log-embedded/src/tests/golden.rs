@@ -2,8 +2,7 @@
 //!
 //! Made once with `cargo test -p millstream-log-embedded --lib make_golden -- --ignored`, never again for format 1.
 
-use super::fixture::{FILE_BYTES, commit, options};
-use crate::embedded::Core;
+use super::fixture::{FILE_BYTES, commit, open_with, options};
 use crate::queue::Work;
 use millstream_host::disk::SimDisk;
 use millstream_host::fs;
@@ -38,7 +37,7 @@ fn format_1_is_read() {
     for name in FILES {
         disk.plant(name, &fs::read(&directory().join(name)).unwrap());
     }
-    let (core, report) = Core::open(&options(&disk, 0), false).unwrap();
+    let (core, report) = open_with(&options(&disk, 0)).unwrap();
     assert_eq!((report.files, report.shards, report.batches, report.torn_bytes), (2, 2, 23, 0));
     let read = |shard, from| {
         let limit = ReadLimit { records: usize::MAX, bytes: usize::MAX };
@@ -64,7 +63,7 @@ fn format_1_is_read() {
 #[ignore = "makes the golden directory, which is made once"]
 fn make_golden() {
     let disk = SimDisk::new(1);
-    let (mut core, _) = Core::open(&options(&disk, 0), false).unwrap();
+    let (mut core, _) = open_with(&options(&disk, 0)).unwrap();
     let hours = RetentionClass::Hours;
     let shards = [(KEPT, RetentionClass::Forever), (TRIMMED, hours(24)), (DROPPED, hours(8_760))];
     commit(&mut core, shards.map(|(shard, class)| Work::Create(shard, class)).into());

@@ -97,6 +97,7 @@ impl Trial {
         let mut after = self.certain.clone();
         let expected: Vec<_> = works.iter().map(|work| after.apply(work)).collect();
         let stopped = self.core().shared.failstop.reason().is_some();
+        let groups = self.core().shared.counters.read(0).groups;
         let outcomes = commit(self.core(), works);
         if stopped {
             let refused = |outcome| matches!(outcome, Err(AppendError::Refused(Refused::Stopped(_))));
@@ -109,7 +110,10 @@ impl Trial {
             tally.no_space += 1;
         } else {
             assert_eq!(outcomes, expected);
-            self.before_newest = std::mem::replace(&mut self.certain, after);
+            let before = std::mem::replace(&mut self.certain, after);
+            if self.core().shared.counters.read(0).groups > groups {
+                self.before_newest = before;
+            }
         }
     }
 
@@ -151,7 +155,9 @@ impl Trial {
         let seen = observe(&core, SHARDS, &mut self.random).unwrap();
         match self.possible.take() {
             // All of the unknown group, or nothing of it.
-            Some(possible) if seen == possible => self.certain = possible,
+            Some(possible) if seen == possible => {
+                self.before_newest = std::mem::replace(&mut self.certain, possible);
+            }
             _ => assert_eq!(seen, self.certain),
         }
         self.core = Some(core);

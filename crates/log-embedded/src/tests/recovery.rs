@@ -1,6 +1,7 @@
 //! Particular histories: what the random ones find only by luck.
 
-use super::fixture::{FILE_BYTES, Random, batch, commit, observe, open, options};
+use super::fixture::{FILE_BYTES, Random, batch, commit, observe, open, open_with, options};
+use crate::caps;
 use crate::embedded::Core;
 use crate::error::OpenError;
 use crate::options::Options;
@@ -34,7 +35,7 @@ fn filled(files: u32) -> SimDisk {
 
 fn reopen(disk: &SimDisk) -> (Core, RecoveryReport) {
     disk.kill();
-    Core::open(&options(disk, 0), false).unwrap()
+    open_with(&options(disk, 0)).unwrap()
 }
 
 fn refusal(disk: &SimDisk) -> String {
@@ -124,7 +125,7 @@ fn a_directory_in_use_is_refused_and_free_again_afterwards() {
 fn options_out_of_range_are_named() {
     let with = |wal_file_bytes, admission_bytes| {
         let options = Options { wal_file_bytes, admission_bytes, ..options(&SimDisk::new(1), 0) };
-        Core::open(&options, false).map(drop).map_err(|error| error.to_string())
+        open_with(&options).map(drop).map_err(|error| error.to_string())
     };
     assert_eq!(with(FILE_BYTES, 64 << 10), Ok(()));
     for (file, admission, name) in [
@@ -144,7 +145,7 @@ fn files_of_another_size_are_read_on() {
     let seen = observe(&core, 2, &mut Random(1)).unwrap();
     drop(core);
     let larger = Options { wal_file_bytes: 2 * FILE_BYTES, ..options(&disk, 0) };
-    let (mut core, report) = Core::open(&larger, false).unwrap();
+    let (mut core, report) = open_with(&larger).unwrap();
     assert_eq!(report.batches, before.batches);
     assert_eq!(observe(&core, 2, &mut Random(1)).unwrap(), seen);
     let random = &mut Random(9);
@@ -225,4 +226,20 @@ fn the_memory_tail_keeps_to_its_budget() {
     }
     assert!(most > BUDGET / 2, "{most}");
     observe(&core, 2, random).unwrap();
+}
+
+#[test]
+fn more_files_than_handles_are_recovered_and_read() {
+    let count = caps::OPEN_FILES + 10;
+    let disk = filled(u32::try_from(count).unwrap());
+    disk.kill();
+    // A file that is read and one that is looked at beside it, or the newest file and a directory.
+    disk.set_open_files(Some(2));
+    let mut core = open(&disk, 0).unwrap();
+    assert_eq!(disk.open_files(), 1, "the one that is written");
+    disk.set_open_files(None);
+    let seen = observe(&core, 2, &mut Random(1)).unwrap();
+    assert_eq!(disk.open_files(), 1 + caps::OPEN_FILES, "readers keep the last ones open");
+    append(&mut core, &mut Random(6));
+    assert_ne!(observe(&core, 2, &mut Random(1)).unwrap(), seen);
 }

@@ -1,7 +1,7 @@
 use super::group::{BLOCK, HEADER, VERSION};
 use super::{bytes_at, u16_at, u32_at, u64_at};
 use crate::caps;
-use millstream_host::disk::{Disk, DiskFile, OpenMode};
+use millstream_host::disk::{self, Disk, DiskFile, OpenMode};
 use millstream_host::entropy;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +29,23 @@ pub(crate) fn number(file_name: &str) -> Option<u32> {
 /// Whether a file's name is that of one that was never finished.
 pub(crate) fn is_temporary(file_name: &str) -> bool {
     file_name.strip_suffix(".tmp").is_some()
+}
+
+/// What is known of a file, which may not be open: there are thousands of them, and fewer file handles.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownFile {
+    pub(crate) number: u32,
+    pub(crate) salt: u64,
+    pub(crate) len: u64,
+}
+
+impl KnownFile {
+    /// For reading and writing.
+    pub(crate) fn open(&self, disk: &dyn Disk) -> io::Result<WalFile> {
+        let Self { number, salt, len } = *self;
+        let file = disk.open(&name(number), OpenMode::ReadWrite)?;
+        Ok(WalFile { number, salt, len, file })
+    }
 }
 
 /// A file being written, or ready to be.
@@ -85,6 +102,17 @@ impl FileHeader {
     }
 }
 
+/// Whether a file that could not be made or opened is worth another try: the disk is full, or there are no file handles
+/// or no memory, none of which says that the disk is broken.
+pub(crate) fn passes(error: &io::Error) -> bool {
+    disk::is_full(error) || disk::is_exhausted(error)
+}
+
+/// A sync that fails is never tried again, for want of memory neither: what it was to make durable is unknown.
+fn sync_failed(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::OutOfMemory { io::Error::other(error) } else { error }
+}
+
 /// Makes new files: prewritten, durable, and under their name only when they are whole.
 #[derive(Debug)]
 pub(crate) struct Maker {
@@ -129,14 +157,14 @@ impl Maker {
             }
             let piece = usize::try_from(self.bytes - offset).unwrap_or(PIECE).min(PIECE);
             file.write_all_at(offset, &[&zeros[..piece]])?;
-            file.sync_data()?;
+            file.sync_data().map_err(sync_failed)?;
             offset += piece as u64;
         }
         let header = FileHeader { number: self.next, salt: entropy::u64() };
         file.write_all_at(0, &[&header.encode()])?;
-        file.sync_data()?;
+        file.sync_data().map_err(sync_failed)?;
         self.disk.rename(temporary, &name(self.next))?;
-        self.disk.sync_dir(DIRECTORY)?;
+        self.disk.sync_dir(DIRECTORY).map_err(sync_failed)?;
         Ok(WalFile { number: self.next, salt: header.salt, len: self.bytes, file })
     }
 }
@@ -193,6 +221,15 @@ mod tests {
         for other in ["0000000012.tmp", "12.wal", "+000000012.wal", "00000000012.wal"] {
             assert_eq!(number(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn want_of_memory_passes_unless_a_sync_met_it() {
+        let no_memory = || io::Error::from(io::ErrorKind::OutOfMemory);
+        assert!(passes(&no_memory()) && !passes(&sync_failed(no_memory())));
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        assert!(passes(&full()) && passes(&sync_failed(full())));
+        assert!(!passes(&io::Error::other("broken")));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::entry::{BadEntry, Entry};
-use super::files::{self, DIRECTORY, FIRST_GROUP, FileHeader, Maker, WalFile};
+use super::files::{self, DIRECTORY, FIRST_GROUP, FileHeader, KnownFile, Maker};
 use super::group::{BLOCK, Found, GroupHeader, HEADER, VERSION, padded};
 use super::writer::{End, Tracked};
 use crate::error::OpenError;
@@ -36,7 +36,7 @@ pub struct RecoveryReport {
 pub(crate) struct Recovered {
     pub(crate) shards: HashMap<LogShard, Tracked>,
     pub(crate) end: End,
-    pub(crate) spares: VecDeque<WalFile>,
+    pub(crate) spares: VecDeque<KnownFile>,
     /// The number of the next file to be made.
     pub(crate) next_file: u32,
     /// Of all files.
@@ -56,7 +56,8 @@ struct GroupPlace {
 #[derive(Debug)]
 struct Replay<'a> {
     disk: &'a Arc<dyn Disk>,
-    files: Vec<WalFile>,
+    /// None is open but while it is read or written.
+    files: Vec<KnownFile>,
     shards: HashMap<LogShard, Tracked>,
     report: RecoveryReport,
     /// The group to come.
@@ -70,7 +71,7 @@ struct Replay<'a> {
 
 /// Read the WAL and make the disk agree with what was read. `bytes` is the size of new files.
 pub(crate) fn recover(disk: &Arc<dyn Disk>, bytes: u64) -> Result<Recovered, OpenError> {
-    let files = open_files(disk, bytes)?;
+    let files = list_files(disk, bytes)?;
     let mut replay = Replay {
         disk,
         files,
@@ -85,13 +86,15 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, bytes: u64) -> Result<Recovered, Ope
     let mut total: u64 = replay.files.iter().map(|file| file.len).sum();
     let (current, offset) = replay.run()?;
     replay.rewrite_unwitnessed()?;
-    let mut spares: VecDeque<WalFile> = replay.files.drain(current + 1..).collect();
+    let mut spares: VecDeque<KnownFile> = replay.files.drain(current + 1..).collect();
     total -= drop_misfits(disk, &mut spares, bytes)?;
-    let file = replay.files.remove(current);
+    let newest = replay.files[current];
+    let what = format!("opening {}", files::name(newest.number));
+    let file = newest.open(&**disk).map_err(io_error(&**disk, what))?;
     let mut report = replay.report;
     report.shards = replay.shards.len() as u64;
     report.files = (current + 1 + spares.len()) as u64;
-    let next_file = spares.back().unwrap_or(&file).number + 1;
+    let next_file = spares.back().unwrap_or(&newest).number + 1;
     let end = End { file, offset, next: replay.next, marked: replay.marked };
     Ok(Recovered { shards: replay.shards, end, spares, next_file, bytes: total, report })
 }
@@ -102,7 +105,7 @@ pub(crate) fn io_error(disk: &dyn Disk, what: impl Into<String>) -> impl FnOnce(
 }
 
 /// All files in order, at least one.
-fn open_files(disk: &Arc<dyn Disk>, bytes: u64) -> Result<Vec<WalFile>, OpenError> {
+fn list_files(disk: &Arc<dyn Disk>, bytes: u64) -> Result<Vec<KnownFile>, OpenError> {
     let names = disk.list(DIRECTORY).map_err(io_error(&**disk, "listing the WAL"))?;
     for name in names.iter().filter(|name| files::is_temporary(name)) {
         let what = format!("removing the unfinished {name}");
@@ -116,20 +119,21 @@ fn open_files(disk: &Arc<dyn Disk>, bytes: u64) -> Result<Vec<WalFile>, OpenErro
         if number != expected {
             return Err(OpenError::MissingFile { directory: disk.describe(), file: files::name(expected) });
         }
-        files.push(open_file(disk, number)?);
+        files.push(know_file(disk, number)?);
     }
     if files.is_empty() {
         let mut maker = Maker { disk: Arc::clone(disk), bytes, next: 1 };
         let made = maker.make(&AtomicBool::new(false));
-        files.push(made.map_err(io_error(&**disk, "making the first WAL file"))?);
+        let made = made.map_err(io_error(&**disk, "making the first WAL file"))?;
+        files.push(KnownFile { number: made.number, salt: made.salt, len: made.len });
     }
     Ok(files)
 }
 
-fn open_file(disk: &Arc<dyn Disk>, number: u32) -> Result<WalFile, OpenError> {
+fn know_file(disk: &Arc<dyn Disk>, number: u32) -> Result<KnownFile, OpenError> {
     let name = files::name(number);
     let open = || -> io::Result<_> {
-        let file = disk.open(&name, OpenMode::ReadWrite)?;
+        let file = disk.open(&name, OpenMode::Read)?;
         let len = file.len()?;
         let mut header = [0; HEADER];
         // A file that is too short for a header has a damaged one.
@@ -137,9 +141,9 @@ fn open_file(disk: &Arc<dyn Disk>, number: u32) -> Result<WalFile, OpenError> {
         if whole {
             file.read_exact_at(0, &mut header)?;
         }
-        Ok((file, len, header))
+        Ok((len, header))
     };
-    let (file, len, header) = open().map_err(io_error(&**disk, format!("reading {name}")))?;
+    let (len, header) = open().map_err(io_error(&**disk, format!("reading {name}")))?;
     let header = FileHeader::decode(&header, number).map_err(|error| OpenError::Corrupt {
         directory: disk.describe(),
         file: name,
@@ -147,12 +151,16 @@ fn open_file(disk: &Arc<dyn Disk>, number: u32) -> Result<WalFile, OpenError> {
         group: 0,
         detail: error.to_string(),
     })?;
-    Ok(WalFile { number, salt: header.salt, len, file })
+    Ok(KnownFile { number, salt: header.salt, len })
 }
 
 /// Spare files of another size than the one asked for now are no use. From the newest down, so that a crash between
 /// two leaves no gap. Returns the bytes that are gone.
-fn drop_misfits(disk: &Arc<dyn Disk>, spares: &mut VecDeque<WalFile>, bytes: u64) -> Result<u64, OpenError> {
+fn drop_misfits(
+    disk: &Arc<dyn Disk>,
+    spares: &mut VecDeque<KnownFile>,
+    bytes: u64,
+) -> Result<u64, OpenError> {
     let mut gone = 0;
     let fitting = spares.iter().take_while(|spare| spare.len == bytes).count();
     while spares.len() > fitting {
@@ -187,9 +195,9 @@ impl Replay<'_> {
     }
 
     fn read(&self, file: usize) -> Result<Vec<u8>, OpenError> {
-        let WalFile { number, file, .. } = &self.files[file];
-        let what = || format!("reading {}", files::name(*number));
-        files::read_whole(&**file).map_err(|error| io_error(&**self.disk, what())(error))
+        let name = files::name(self.files[file].number);
+        let bytes = self.disk.open(&name, OpenMode::Read).and_then(|file| files::read_whole(&*file));
+        bytes.map_err(|error| io_error(&**self.disk, format!("reading {name}"))(error))
     }
 
     fn corrupt(&self, file: usize, offset: u64, detail: impl Into<String>) -> OpenError {
@@ -364,21 +372,23 @@ impl Replay<'_> {
     /// of the blocks that were not.
     fn clear(&self, file: usize, bytes: &[u8], from: u64) -> Result<u64, OpenError> {
         const ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
-        let WalFile { number, file, .. } = &self.files[file];
+        let known = &self.files[file];
         let rest = usize::try_from(from).ok().and_then(|from| bytes.get(from..)).unwrap_or_default();
-        let mut cleared = 0;
-        let result =
-            rest.chunks(ZEROS.len()).zip((from..).step_by(ZEROS.len())).try_for_each(|(block, offset)| {
-                if block != &ZEROS[..block.len()] {
-                    cleared += block.len() as u64;
-                    file.write_all_at(offset, &[&ZEROS[..block.len()]])?;
-                }
-                Ok(())
-            });
-        let result = result.and_then(|()| if cleared > 0 { file.sync_data() } else { Ok(()) });
-        let what = format!("removing the torn tail of {}", files::name(*number));
-        result.map_err(io_error(&**self.disk, what))?;
-        Ok(cleared)
+        let blocks = rest.chunks(ZEROS.len()).zip((from..).step_by(ZEROS.len()));
+        let torn: Vec<_> = blocks.filter(|(block, _)| *block != &ZEROS[..block.len()]).collect();
+        if torn.is_empty() {
+            return Ok(0);
+        }
+        let clear = || -> io::Result<()> {
+            let file = known.open(&**self.disk)?.file;
+            for (block, offset) in &torn {
+                file.write_all_at(*offset, &[&ZEROS[..block.len()]])?;
+            }
+            file.sync_data()
+        };
+        let what = format!("removing the torn tail of {}", files::name(known.number));
+        clear().map_err(io_error(&**self.disk, what))?;
+        Ok(torn.iter().map(|(block, _)| block.len() as u64).sum())
     }
 
     /// Groups that no later one names durable may be in the page cache only: the process was killed before their sync,
@@ -386,7 +396,7 @@ impl Replay<'_> {
     /// follows is the first one that counts for them.
     fn rewrite_unwitnessed(&self) -> Result<(), OpenError> {
         let rewrite = |group: &GroupPlace| -> io::Result<()> {
-            let file = &self.files[group.file].file;
+            let file = self.files[group.file].open(&**self.disk)?.file;
             let mut bytes = vec![0; usize::try_from(group.bytes).map_err(io::Error::other)?];
             file.read_exact_at(group.offset, &mut bytes)?;
             file.write_all_at(group.offset, &[&bytes])?;

@@ -1,4 +1,5 @@
-use super::files::{Maker, WalFile};
+use super::files::{self, KnownFile, Maker, WalFile};
+use millstream_host::disk::Disk;
 use millstream_host::threads;
 use std::collections::VecDeque;
 use std::io;
@@ -10,7 +11,8 @@ use std::thread::JoinHandle;
 #[derive(Debug)]
 pub(crate) struct Spares {
     /// Left unused by the process before.
-    recovered: VecDeque<WalFile>,
+    recovered: VecDeque<KnownFile>,
+    disk: Arc<dyn Disk>,
     source: Source,
 }
 
@@ -38,6 +40,18 @@ enum Slot {
     Wanted,
     Ready(WalFile),
     Failed(io::Error),
+    /// The thread ended.
+    Gone,
+}
+
+/// Runs when the thread ends, a panic included: nobody may wait for a file that is never made.
+struct Leave<'a>(&'a Shared);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        *self.0.lock() = Slot::Gone;
+        self.0.wake.notify_all();
+    }
 }
 
 impl Shared {
@@ -51,6 +65,7 @@ impl Shared {
 
     /// The background thread.
     fn run(&self, mut maker: Maker) {
+        let _leave = Leave(self);
         loop {
             let mut slot = self.lock();
             while !matches!(*slot, Slot::Wanted) && !self.abort.load(Ordering::Relaxed) {
@@ -66,16 +81,20 @@ impl Shared {
         }
     }
 
-    /// Wait for a file. A failure of an earlier attempt says nothing of now: another is made.
+    /// Wait for a file. That an earlier attempt found no room says nothing of now: another is made.
     fn take(&self) -> io::Result<WalFile> {
         let mut slot = self.lock();
-        if let Slot::Failed(_) = *slot {
+        if matches!(&*slot, Slot::Failed(error) if files::passes(error)) {
             *slot = Slot::Empty;
         }
         loop {
             match std::mem::take(&mut *slot) {
                 Slot::Ready(file) => return Ok(file),
                 Slot::Failed(error) => return Err(error),
+                Slot::Gone => {
+                    *slot = Slot::Gone;
+                    return Err(io::Error::other("the thread that prewrites WAL files ended"));
+                }
                 Slot::Empty | Slot::Wanted => {
                     *slot = Slot::Wanted;
                     self.wake.notify_all();
@@ -88,17 +107,25 @@ impl Shared {
 
 impl Spares {
     /// Files are made on the caller's thread.
-    pub(crate) fn inline(recovered: VecDeque<WalFile>, maker: Maker) -> Self {
-        Self { recovered, source: Source::Inline(maker) }
+    pub(crate) fn inline(recovered: VecDeque<KnownFile>, maker: Maker) -> Self {
+        let disk = Arc::clone(&maker.disk);
+        Self { recovered, disk, source: Source::Inline(maker) }
     }
 
     /// # Errors
     /// If the operating system refuses another thread.
-    pub(crate) fn background(recovered: VecDeque<WalFile>, maker: Maker) -> io::Result<Self> {
+    pub(crate) fn background(recovered: VecDeque<KnownFile>, maker: Maker) -> io::Result<Self> {
+        let disk = Arc::clone(&maker.disk);
         let shared = Arc::new(Shared::default());
         let runner = Arc::clone(&shared);
         let thread = threads::spawn("wal-prewrite", move || runner.run(maker))?;
-        Ok(Self { recovered, source: Source::Background { shared, thread: Some(thread) } })
+        Ok(Self { recovered, disk, source: Source::Background { shared, thread: Some(thread) } })
+    }
+
+    /// Whether the thread could not make a file and waits to be asked again.
+    #[cfg(test)]
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(&self.source, Source::Background { shared, .. } if matches!(*shared.lock(), Slot::Failed(_)))
     }
 
     /// Have a file made ahead of its time, if none is there.
@@ -116,7 +143,9 @@ impl Spares {
 
     /// The next file, and whether it was made by this process; waits while it is being made.
     pub(crate) fn take(&mut self) -> io::Result<(WalFile, bool)> {
-        if let Some(file) = self.recovered.pop_front() {
+        if let Some(spare) = self.recovered.front() {
+            let file = spare.open(&*self.disk)?;
+            self.recovered.pop_front();
             return Ok((file, false));
         }
         let made = match &mut self.source {

@@ -1,6 +1,6 @@
 use super::entry::Entry;
-use super::files::{FIRST_GROUP, WalFile};
-use super::group::{GroupHeader, HEADER, padded};
+use super::files::{self, FIRST_GROUP, WalFile};
+use super::group::{BLOCK, GroupHeader, HEADER, padded};
 use super::spares::Spares;
 use crate::Shared;
 use crate::caps;
@@ -9,13 +9,13 @@ use crate::memory_tail::MemoryTail;
 use crate::queue::{Command, Work};
 use crate::shard::{Change, Shard};
 use crate::stats::Counters;
-use millstream_host::disk;
 use millstream_log::{AppendError, Appended, Batch, Completion, Refused, RetentionClass, StoredBatch};
 use millstream_types::{LogShard, Position, Timestamp};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A shard as the writer sees it: ahead of readers by the group under way.
@@ -49,6 +49,12 @@ pub(crate) struct End {
     pub(crate) marked: bool,
 }
 
+impl End {
+    fn has_room(&self, bytes: u64) -> bool {
+        self.offset + bytes <= self.file.len
+    }
+}
+
 /// Turns commands into groups, one after the other: encode, write, sync, publish, complete. Synchronous, and the only
 /// one who writes.
 #[derive(Debug)]
@@ -56,6 +62,8 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     spares: Spares,
     end: End,
+    /// When to try again to go to the next file, which could not be had. By the monotonic clock.
+    retry: Option<Duration>,
     shards: HashMap<LogShard, Tracked>,
     memory: MemoryTail,
     group: Group,
@@ -108,7 +116,7 @@ impl Writer {
         memory_tail_bytes: u64,
     ) -> Self {
         let memory = MemoryTail::new(memory_tail_bytes);
-        Self { shared, spares, end, shards, memory, group: Group::default() }
+        Self { shared, spares, end, retry: None, shards, memory, group: Group::default() }
     }
 
     /// Bytes of entries that one group may have, unless a single call has more.
@@ -116,9 +124,9 @@ impl Writer {
         caps::GROUP_BYTES.min(self.shared.call_bytes)
     }
 
-    /// Whether the newest groups have no witness yet.
+    /// Whether the newest groups have no witness yet, and this file has room for one: a mark is not worth another file.
     pub(crate) fn wants_mark(&self) -> bool {
-        !self.end.marked && self.shared.failstop.reason().is_none()
+        !self.end.marked && self.end.has_room(BLOCK) && self.shared.failstop.reason().is_none()
     }
 
     /// Write these commands as one group and complete them.
@@ -155,7 +163,7 @@ impl Writer {
 
     /// Write a group that says nothing but that the groups before it are durable.
     pub(crate) fn mark(&mut self) {
-        if !self.wants_mark() || self.make_room(super::entry::HEADER as u64).is_err() {
+        if !self.wants_mark() {
             return;
         }
         self.group.clear();
@@ -172,17 +180,24 @@ impl Writer {
             return Err(Refused::Stopped(reason.to_owned()));
         }
         let bytes = padded(HEADER as u64 + bytes);
-        if self.end.offset + bytes > self.end.file.len {
+        if !self.end.has_room(bytes) {
             self.rotate()?;
-        } else if self.end.offset > self.end.file.len / 2 {
+        } else if self.end.offset > self.end.file.len / 2 && self.retry.is_none() {
             self.spares.prepare();
         }
         Ok(())
     }
 
     fn rotate(&mut self) -> Result<(), Refused> {
+        // Each attempt writes to the disk until it fails: not one for every call.
+        if self.retry.is_some_and(|retry| self.shared.clock.monotonic() < retry) {
+            return Err(Refused::NoSpace);
+        }
         match self.spares.take() {
             Ok((file, new)) => {
+                if self.retry.take().is_some() {
+                    tracing::info!("there is another WAL file again; appends are taken");
+                }
                 if new {
                     Counters::add(&self.shared.counters.wal_bytes, file.len);
                 }
@@ -190,8 +205,11 @@ impl Writer {
                 self.end.offset = FIRST_GROUP;
                 Ok(())
             }
-            Err(error) if disk::is_full(&error) => {
-                tracing::warn!(%error, "no room for another WAL file; appends are refused until there is");
+            Err(error) if files::passes(&error) => {
+                if self.retry.is_none() {
+                    tracing::warn!(%error, "no other WAL file can be had; appends are refused until one can");
+                }
+                self.retry = Some(self.shared.clock.monotonic() + caps::ROTATE_RETRY);
                 Err(Refused::NoSpace)
             }
             Err(error) => {
