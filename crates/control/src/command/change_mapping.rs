@@ -1,3 +1,4 @@
+use super::create_mapping::refuse_twin;
 use crate::{ControlCommand, Mapping, MappingSettings, MappingState, Refusal, State};
 use millstream_types::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ impl ControlCommand for ChangeMapping {
         if !mapping.state.is_settled() {
             return Err(Refusal::MappingBusy { uuid: self.uuid.clone(), state: mapping.state });
         }
+        refuse_twin(state, &mapping.source, &self.settings.function_arn, Some(&self.uuid))?;
         let mapping = state.change_mapping(&self.uuid)?;
         mapping.state = match (mapping.settings.enabled, self.settings.enabled) {
             (false, true) => MappingState::Enabling,

@@ -20,16 +20,7 @@ impl ControlCommand for CreateMapping {
     type Outcome = Arc<Mapping>;
 
     fn apply(&self, state: &mut State, at: Timestamp) -> Result<Arc<Mapping>, Refusal> {
-        let twin = state.mappings.values().find(|other| {
-            other.source == self.source && other.settings.function_arn == self.settings.function_arn
-        });
-        if let Some(twin) = twin {
-            return Err(Refusal::MappingExists {
-                uuid: twin.uuid.clone(),
-                source_arn: twin.source.arn().to_owned(),
-                function: twin.settings.function.clone(),
-            });
-        }
+        refuse_twin(state, &self.source, &self.settings.function_arn, None)?;
         if state.mappings.len() >= caps::MAPPINGS {
             return Err(Refusal::Limit { what: "event source mappings", limit: caps::MAPPINGS });
         }
@@ -44,5 +35,23 @@ impl ControlCommand for CreateMapping {
         });
         state.mappings.insert(self.uuid.clone(), mapping.clone());
         Ok(mapping)
+    }
+}
+
+/// One mapping for a source and a function: a second would deliver everything twice.
+pub(super) fn refuse_twin(
+    state: &State,
+    source: &Source,
+    function_arn: &str,
+    itself: Option<&str>,
+) -> Result<(), Refusal> {
+    let mut others = state.mappings.values().filter(|other| itself != Some(other.uuid.as_str()));
+    match others.find(|other| other.source == *source && other.settings.function_arn == function_arn) {
+        None => Ok(()),
+        Some(twin) => Err(Refusal::MappingExists {
+            uuid: twin.uuid.clone(),
+            source_arn: twin.source.arn().to_owned(),
+            function: twin.settings.function.clone(),
+        }),
     }
 }
