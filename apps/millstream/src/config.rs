@@ -18,7 +18,7 @@ pub(crate) enum LogFormat {
 /// passed over is a setting that is not made.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Settings {
     bind: Option<SocketAddr>,
     data: Option<PathBuf>,
     memory: Option<bool>,
@@ -61,7 +61,7 @@ impl Config {
     pub(crate) fn load(arguments: ServeArguments) -> Result<Self> {
         let file = match &arguments.config {
             Some(path) => read(path)?,
-            None => File::default(),
+            None => Settings::default(),
         };
         let default_bind = DEFAULT_BIND.parse().context("the default address")?;
         let bind = arguments.bind.or(file.bind).unwrap_or(default_bind);
@@ -88,7 +88,7 @@ impl Config {
     }
 }
 
-fn read(path: &Path) -> Result<File> {
+fn read(path: &Path) -> Result<Settings> {
     let text = millstream_host::fs::read_to_string(path)
         .with_context(|| format!("cannot read {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("{} is not a configuration", path.display()))

@@ -13,6 +13,10 @@ pub const READ_BYTES: usize = 9 << 19;
 pub const FIRST_PAUSE: Duration = Duration::from_millis(500);
 pub const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
+/// The longest pause through which a lane keeps a batch in memory. Through a longer one it keeps only where the batch
+/// begins and ends, and reads it again after it: many blocked shards would else hold many megabytes each.
+pub const HELD_PAUSE: Duration = Duration::from_secs(1);
+
 /// The pause after all workers were busy.
 pub const THROTTLED_PAUSE: Duration = Duration::from_millis(200);
 

@@ -7,9 +7,10 @@ use super::{Lane, News};
 use crate::board::Block;
 use crate::plan::{Order, Target};
 use crate::{Invoker, caps};
+use millstream_engine::Record;
 use millstream_functions::Invocation;
 use millstream_host::entropy;
-use millstream_types::SequenceNumber;
+use millstream_types::{Position, SequenceNumber, Timestamp};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
@@ -32,6 +33,8 @@ struct Failures {
 impl<I: Invoker> Lane<I> {
     pub(super) async fn deliver(&mut self, mut batch: Batch) -> Delivered {
         let mut failures = Failures::default();
+        // Where the batch ends, while its records are let go of.
+        let mut let_go: Option<Position> = None;
         loop {
             match self.follow() {
                 News::Stop => return Delivered::Stop,
@@ -44,8 +47,15 @@ impl<I: Invoker> Lane<I> {
                 News::Target => failures.backoff.reset(),
                 News::Nothing => {}
             }
+            if let Some(end) = let_go {
+                let Some(records) = self.again(end).await else { continue };
+                (batch.records, let_go) = (records, None);
+            }
             self.drop_expired(&mut batch);
-            let Some(first) = batch.records.first() else { return Delivered::GoOn };
+            let Some(first) = batch.records.first() else {
+                self.board.unblocked();
+                return Delivered::GoOn;
+            };
             let (first, arrival) = (first.sequence_number, first.arrival);
             self.board.oldest(Some(arrival));
 
@@ -58,8 +68,36 @@ impl<I: Invoker> Lane<I> {
                 None => continue,
             };
             let pause = self.failed(&verdict, &batch, first, &mut failures);
+            if pause > caps::HELD_PAUSE {
+                let_go = self.let_go(&mut batch);
+            }
             self.pause(pause).await;
         }
+    }
+
+    /// Hold nothing but where the batch begins, which is where reading goes on, and where it ends.
+    fn let_go(&mut self, batch: &mut Batch) -> Option<Position> {
+        let (begin, end) = (batch.records.first()?.position, batch.end()?);
+        batch.records = Vec::new();
+        self.reading.rewind(begin);
+        Some(end)
+    }
+
+    /// Read the batch again that was let go of. `None` after a pause if it cannot be read.
+    async fn again(&mut self, end: Position) -> Option<Vec<Record>> {
+        let begin = self.reading.next();
+        // What came after the shard was closed is void.
+        let end = self.plan.shard.closed_at.map_or(end, |closed| end.min(closed));
+        let records = match self.reading.again(&self.context.engine, &self.plan, end).await {
+            Ok(records) => records,
+            Err(problem) => {
+                self.read_failed(&problem).await;
+                return None;
+            }
+        };
+        let kept = records.first().map_or(end, |record| record.position);
+        self.expired(begin, kept, None);
+        Some(records)
     }
 
     /// Try once. `None` if other orders came while it waited for its turn.
@@ -167,19 +205,26 @@ impl<I: Invoker> Lane<I> {
 
     /// Give up the records that the stream no longer keeps, as AWS does: they are lost to this mapping.
     fn drop_expired(&mut self, batch: &mut Batch) {
-        let oldest = self.engine().now().minus_millis(self.plan.stream.retention_millis());
-        let expired = batch.drop_expired(oldest);
+        let now = self.engine().retention_now();
+        let expired = batch.drop_expired(now.minus_millis(self.plan.stream.retention_millis()));
         if let (Some(first), Some(last)) = (expired.first(), expired.last()) {
-            let (mapping, shard) = (&self.plan.mapping.uuid, self.plan.shard.id);
-            let (first, last_number) = (first.sequence_number, last.sequence_number);
-            tracing::warn!(
-                mapping, %shard, %first, last = %last_number, records = expired.len(),
-                "records expired before they were processed"
-            );
-            self.checkpoint.advance(last.position.next());
-            self.board.expired(expired.len() as u64);
-            self.board.unblocked();
-            self.board.oldest(self.reading.oldest(last.arrival));
+            self.expired(first.position, last.position.next(), self.reading.oldest(last.arrival));
         }
+    }
+
+    /// Go on behind the records from `begin` to before `end`, which expired. `oldest` is the arrival of what comes next.
+    fn expired(&mut self, begin: Position, end: Position, oldest: Option<Timestamp>) {
+        if begin >= end {
+            return;
+        }
+        let records = end.0 - begin.0;
+        let (mapping, shard) = (&self.plan.mapping.uuid, self.plan.shard.id);
+        let first = SequenceNumber::of_record(shard, begin);
+        let last = SequenceNumber::of_record(shard, Position(end.0 - 1));
+        tracing::warn!(mapping, %shard, %first, %last, records, "records expired before they were processed");
+        self.checkpoint.advance(end);
+        self.board.expired(records);
+        self.board.unblocked();
+        self.board.oldest(oldest);
     }
 }

@@ -87,6 +87,43 @@ impl Reading {
         }
     }
 
+    /// Let go of what is pending: reading goes on at `from`, which was read before.
+    pub(super) fn rewind(&mut self, from: Position) {
+        self.pending = VecDeque::new();
+        self.next = from;
+        self.ended = false;
+        // It is past there, and cannot go back.
+        if let Reader::FanOut(_, subscription) = &mut self.reader {
+            *subscription = None;
+        }
+    }
+
+    /// The records from where reading goes on up to `end`, which were read before and are not pending. Those that
+    /// expired meanwhile are missing, and not counted.
+    pub(super) async fn again(
+        &mut self,
+        engine: &Engine,
+        plan: &Plan,
+        end: Position,
+    ) -> Result<Vec<Record>, ReadProblem> {
+        let mut records = Vec::new();
+        let mut at = self.next;
+        while at < end {
+            let left = usize::try_from(end.0 - at.0).unwrap_or(usize::MAX);
+            let limit = PageLimit { records: left, bytes: caps::READ_BYTES };
+            let page = engine.read(&plan.stream, &plan.shard, at, limit).await?;
+            if page.next <= at {
+                // What was durable is there as long as its stream is.
+                return Err(EngineError::Gone(plan.stream.name.clone()).into());
+            }
+            at = page.next;
+            self.behind = page.behind_millis > 0;
+            records.extend(page.records.into_iter().filter(|record| record.position < end));
+        }
+        self.next = self.next.max(end);
+        Ok(records)
+    }
+
     /// How many records had expired before they could be read, since the last question.
     pub(super) fn take_expired(&mut self) -> u64 {
         std::mem::take(&mut self.expired)

@@ -11,9 +11,9 @@ use millstream_control::{
 };
 use millstream_engine::{Engine, NewRecord};
 use millstream_functions::{FunctionSpec, Invocation, InvokeError, InvokeReply};
-use millstream_host::SystemClock;
+use millstream_host::clock::{Clock, ManualClock, SystemClock};
 use millstream_log::MemoryLog;
-use millstream_types::{Home, Position};
+use millstream_types::{Home, Position, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -44,9 +44,26 @@ impl Invoker for Counting {
     }
 }
 
+/// A wall clock that a test sets, while no time passes.
+#[derive(Debug)]
+struct SetClock(Arc<ManualClock>);
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
 /// A stream of one shard with three records, a mapping and the lane's plan.
 async fn world() -> (Engine, Plan) {
-    let clock = SystemClock::shared();
+    world_at(SystemClock::shared()).await
+}
+
+async fn world_at(clock: Arc<dyn Clock>) -> (Engine, Plan) {
     let log = Arc::new(MemoryLog::new());
     let control = millstream_control_node::open(log.clone(), clock.clone()).await.unwrap();
     let engine = Engine::new(log, control.clone(), clock);
@@ -161,4 +178,12 @@ async fn an_empty_closed_shard_is_finished() {
     let plan = closed(&plan, 0);
     assert_eq!(run(&engine, &plan, None).await, 0);
     assert!(is_finished(&engine.control().state(), &plan.mapping, &plan.shard));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_ahead_expires_nothing() {
+    let wall = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
+    let (engine, plan) = world_at(Arc::new(SetClock(wall.clone()))).await;
+    wall.advance_millis(30 * 24 * 3_600_000);
+    assert_eq!(run(&engine, &closed(&plan, 3), None).await, 3);
 }

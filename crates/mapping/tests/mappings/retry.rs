@@ -4,6 +4,7 @@ use crate::script::Act;
 use crate::world::{World, settings};
 use millstream_control::{DeleteFunction, StartingPosition::TrimHorizon};
 use std::iter::repeat_n;
+use std::sync::atomic::Ordering;
 
 const DAY: u64 = 24 * 3_600_000;
 
@@ -27,6 +28,69 @@ async fn a_batch_that_fails_comes_again_as_it_was() {
     let lane = world.lane();
     assert_eq!((lane.invocations, lane.errors, lane.attempt), (4, 2, 0));
     assert_eq!((lane.blocked_since, lane.last_error), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_blocked_for_long_is_read_again_as_it_was() {
+    let mut world = World::new().await;
+    world.stream("s", 1).await;
+    world.function().await;
+    world.put_together(&["1", "2"]).await;
+    world.script.acts(repeat_n(Act::Fail, 40));
+    world.mapping(TrimHorizon, settings(3, 0)).await;
+    let first = world.call().await;
+    assert_eq!(first.keys(), ["1", "2"]);
+    // They would have been in the batch, had they come earlier.
+    world.put(&["3", "4"]).await;
+    let reads = world.log.reads.load(Ordering::SeqCst);
+    for _ in 0..40 {
+        assert_eq!(world.call().await.event, first.event);
+    }
+    // Only pauses of less than a second leave the batch in hand: those are the first ones and one in sixty of the rest.
+    assert!(world.log.reads.load(Ordering::SeqCst) > reads + 10);
+    assert_eq!(world.call().await.keys(), ["3", "4"]);
+    world.until_checkpoint(4).await;
+    let lane = world.lane();
+    assert_eq!((lane.errors, lane.records, lane.expired, lane.iterator_age_ms), (40, 4, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_expires_in_part_while_it_is_let_go_of_comes_with_the_rest() {
+    let mut world = World::new().await;
+    world.stream("s", 1).await;
+    world.function().await;
+    world.script.acts(repeat_n(Act::Fail, 60));
+    world.put(&["1", "2"]).await;
+    world.clock.advance_millis(DAY / 2);
+    world.put(&["3"]).await;
+    world.mapping(TrimHorizon, settings(3, 0)).await;
+    for _ in 0..30 {
+        assert_eq!(world.call().await.keys(), ["1", "2", "3"]);
+    }
+    world.put(&["4"]).await;
+    world.clock.advance_millis(DAY / 2 + 1);
+    while world.call().await.keys() != ["3"] {}
+    // What is after the batch did not fill it up.
+    assert_eq!(world.call().await.keys(), ["3"]);
+    while world.call().await.keys() != ["4"] {}
+    world.until_checkpoint(4).await;
+    assert_eq!((world.lane().expired, world.lane().records), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_smaller_batch_size_takes_a_batch_apart_that_is_let_go_of() {
+    let mut world = World::new().await;
+    world.stream("s", 1).await;
+    world.function().await;
+    world.script.rule(|call| if call.records().len() > 1 { Act::Fail } else { Act::Succeed });
+    world.put_together(&["1", "2", "3"]).await;
+    world.mapping(TrimHorizon, settings(3, 0)).await;
+    for _ in 0..20 {
+        assert_eq!(world.call().await.keys(), ["1", "2", "3"]);
+    }
+    world.change(settings(1, 0)).await;
+    world.until_checkpoint(3).await;
+    assert_eq!(world.lane().records, 3);
 }
 
 #[tokio::test(start_paused = true)]

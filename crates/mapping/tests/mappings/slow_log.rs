@@ -17,6 +17,8 @@ pub(crate) struct SlowLog {
     pub(crate) millis: AtomicU64,
     /// Appends of control commands so far.
     pub(crate) appends: AtomicU64,
+    /// Reads of records so far.
+    pub(crate) reads: AtomicU64,
 }
 
 #[async_trait]
@@ -30,6 +32,9 @@ impl Log for SlowLog {
     }
 
     async fn read(&self, shard: LogShard, from: Position, limit: ReadLimit) -> Result<Chunk, ReadError> {
+        if shard != LogShard::CONTROL {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+        }
         self.inner.read(shard, from, limit).await
     }
 
