@@ -47,7 +47,7 @@ class Page(unittest.TestCase):
         for field, text in fields.items():
             self.browser.type(f"#{field}", text)
         self.browser.click("#signup button[type=submit]")
-        self.eventually(lambda: self.browser.run("return document.querySelector('#signup .note').dataset.kind"), "an answer to the form")
+        self.eventually(lambda: self.browser.run("return document.querySelector('#signup .note').dataset.tone"), "an answer to the form")
         return self.note()
 
     def set_rate(self, rate):

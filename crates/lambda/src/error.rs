@@ -293,7 +293,7 @@ mod tests {
         let home = Home::default();
         let not_done = submit(&home, AppendError::from(Refused::NoSpace).into());
         assert!(not_done.error.message.contains("Nothing was changed"), "{}", not_done.error.message);
-        assert_eq!(not_done.internal.as_deref(), Some("the disk is full"));
+        assert_eq!(not_done.internal, Some(Refused::NoSpace.to_string()));
         for error in [AppendError::Unknown("EIO".into()).into(), SubmitError::Closed] {
             let unknown = submit(&home, error);
             assert_eq!((unknown.error.code.status(), unknown.error.code.fault()), (500, true));
