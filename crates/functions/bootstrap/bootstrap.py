@@ -86,10 +86,15 @@ class RuntimeApi:
         self._call("POST", "invocation/%s/response" % request_id, body, [("Content-Type", content_type)])
 
     def fail(self, request_id, error):
-        self._call("POST", "invocation/%s/error" % request_id, to_json(error).encode(), error_headers(error))
+        self._call("POST", "invocation/%s/error" % request_id, encoded_error(error), error_headers(error))
 
     def fail_init(self, error):
-        self._call("POST", "init/error", to_json(error).encode(), error_headers(error))
+        self._call("POST", "init/error", encoded_error(error), error_headers(error))
+
+
+def encoded_error(error):
+    """An error's text may hold halves of surrogate pairs, which UTF-8 has no bytes for and JSON has an escape for."""
+    return to_json(error).encode("utf-8", "backslashreplace")
 
 
 def error_headers(error):

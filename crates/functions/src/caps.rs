@@ -6,8 +6,12 @@ use std::time::Duration;
 pub const MAX_ZIP_BYTES: usize = 50 * 1024 * 1024;
 /// Largest content of one zip when unzipped, in bytes (AWS: 250 MB, taken as MiB).
 pub const MAX_UNZIPPED_BYTES: u64 = 250 * 1024 * 1024;
-/// Most files and directories in one zip.
+/// Most files and directories in one zip, those included that only its paths name.
 pub const MAX_ZIP_ENTRIES: usize = 100_000;
+/// Most parts of one path in a zip.
+pub const MAX_ZIP_DEPTH: usize = 64;
+/// What was just uploaded is kept this long, whether or not anything refers to it yet.
+pub const UPLOAD_GRACE: Duration = Duration::from_mins(5);
 
 /// Largest payload of an invocation and largest response, in bytes (AWS: 6 MiB + 100, recorded error text).
 pub const MAX_PAYLOAD_BYTES: usize = 6_291_556;
@@ -36,8 +40,14 @@ pub const DEFAULT_IDLE_EXPIRY: Duration = Duration::from_mins(10);
 pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the memory of a busy worker is looked at.
 pub const MEMORY_SAMPLE: Duration = Duration::from_millis(50);
+/// How often the memory of an idle worker is looked at.
+pub const IDLE_MEMORY_SAMPLE: Duration = Duration::from_secs(1);
+/// The directories /tmp of all workers may together take one part in this many of the machine's memory.
+pub const TMP_SHARE_OF_MEMORY: u64 = 2;
 /// A worker that was told to end is waited for this long before its parent is killed outright.
-pub const KILL_GRACE: Duration = Duration::from_secs(5);
+pub const KILL_GRACE: Duration = Duration::from_millis(1_500);
+/// Shutting down waits this long for all workers to be reaped.
+pub const SHUTDOWN: Duration = Duration::from_secs(3);
 /// Asking an interpreter on the host for its version may take this long.
 pub const INTERPRETER_ANSWER: Duration = Duration::from_secs(10);
 /// Starting the sandbox once to see whether the kernel allows it may take this long.

@@ -1,21 +1,24 @@
 //! From a function to a running process: its directories, program, environment and Runtime API.
 
 use crate::api::{self, Api, FunctionNames};
-use crate::code::CodeStore;
+use crate::code::{CodeStore, Pin};
 use crate::environment::{Places, variables};
-use crate::files;
-use crate::memory::Tree;
+use crate::memory::{Sampler, Tmps, Tree};
 use crate::options::Options;
+use crate::outcome::Exit;
 use crate::output::{Labels, Output};
 use crate::runtimes::{Interpreter, Runtime, Runtimes};
-use crate::sandbox::{Confine, Ending, Isolation, IsolationUnavailable, Plan, Run, launch, probe};
+use crate::sandbox::{
+    Confine, Ending, Isolation, IsolationUnavailable, Launched, Plan, Run, launch, probe, shown_around,
+};
 use crate::spec::{FunctionSpec, InvokeError};
 use crate::worker::{Worker, supervise};
+use crate::{caps, files};
 use millstream_host::{entropy, fs};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -33,7 +36,16 @@ pub(crate) struct Launcher {
     work: WorkDir,
     /// One permit for each sandbox that is not reaped yet.
     living: Arc<Semaphore>,
-    endings: Arc<Mutex<HashMap<u64, Ending>>>,
+    endings: Arc<Mutex<Endings>>,
+    tmps: Arc<Tmps>,
+}
+
+/// How to end every sandbox that is not reaped yet.
+#[derive(Debug, Default)]
+struct Endings {
+    /// None is started any more.
+    closing: bool,
+    all: HashMap<u64, Ending>,
 }
 
 /// The directory with the runtimes' files; functions see parts of it.
@@ -50,6 +62,9 @@ impl WorkDir {
             None => (fs::create_unique_dir(&std::env::temp_dir(), "millstream-work-")?, true),
         };
         let made = Self { path, temporary };
+        fs::create_dir_all(&made.path)?;
+        // Other users of the machine have no business here; a sandbox is shown what it may see by mounts.
+        files::set_mode(&made.path, 0o700)?;
         for dir in [made.root(), made.empty(), made.runtime()] {
             fs::create_dir_all(&dir)?;
             // Functions of a server that runs as root are another user, whatever the umask is.
@@ -90,35 +105,8 @@ impl Launcher {
         let work = WorkDir::make(options.work_dir.as_deref())?;
         let mut hidden = options.hidden_dirs.clone();
         hidden.extend([work.path.clone(), code.directory().to_owned()]);
+        let isolation = isolation_of(&options, &work, &hidden).await;
         let runtimes = Runtimes::new(options.runtime_dirs.clone(), hidden);
-        let isolation = match options.isolation {
-            Isolation::Process => Ok(Isolation::Process),
-            Isolation::Namespaces => {
-                let run = Run {
-                    argv: vec!["/bin/true".to_owned()],
-                    env: Vec::new(),
-                    cwd: PathBuf::from("/"),
-                    confine: Confine::Nested,
-                };
-                let plan = Plan {
-                    isolation: Isolation::Namespaces,
-                    root: work.root(),
-                    task: work.empty(),
-                    opt: work.empty(),
-                    runtime: work.runtime(),
-                    read_only: options.read_only_paths.clone(),
-                    lang: None,
-                    tmp_mb: 1,
-                    run,
-                };
-                probe(&options.sandbox_exe, &plan).await.map(|notes| {
-                    for note in notes {
-                        tracing::warn!("{note}");
-                    }
-                    Isolation::Namespaces
-                })
-            }
-        };
         Ok(Self {
             code,
             options,
@@ -127,6 +115,7 @@ impl Launcher {
             work,
             living: Arc::new(Semaphore::new(LIVING as usize)),
             endings: Arc::default(),
+            tmps: Arc::new(Tmps::new()),
         })
     }
 
@@ -141,6 +130,9 @@ impl Launcher {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(spawn)?;
         let address = listener.local_addr().map_err(spawn)?.to_string();
         let log_stream = self.log_stream(&spec.version);
+        let mut keys = spec.layers.clone();
+        keys.push(spec.code.clone());
+        let pin = self.code.pin(keys);
         let (plan, has_program) = self.plan(spec, isolation, &address, &log_stream).await?;
         let names = FunctionNames {
             name: spec.name.clone(),
@@ -149,6 +141,7 @@ impl Launcher {
         };
         let (api, on_start) = Api::new(names);
         let api = Arc::new(api);
+        let living = self.admit()?;
         let launched_at = self.options.clock.monotonic();
         let mut launched = launch(&self.options.sandbox_exe, &plan).await.map_err(spawn)?;
         let (Some(pipe), Some(pid)) = (launched.output.take(), launched.pid) else {
@@ -163,40 +156,77 @@ impl Launcher {
         let welcome = (isolation == Isolation::Namespaces).then_some(tree);
         let serving = tokio::spawn(api::serve(listener, Arc::clone(&api), welcome));
 
-        let id = entropy::u64();
         let ending = launched.ending();
-        self.endings.lock().unwrap_or_else(PoisonError::into_inner).insert(id, ending.clone());
-        let (tell_exit, exit) = watch::channel(None);
-        let living = Arc::clone(&self.living).try_acquire_owned().ok();
-        let endings = Arc::clone(&self.endings);
-        tokio::spawn(async move {
-            supervise(launched, tell_exit, has_program).await;
-            endings.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-            drop(living);
-        });
+        let exit = self.follow(launched, has_program, (living, pin));
+        let memory = Sampler::new(tree, spec, Arc::clone(&self.tmps), ending.clone());
+        let sampling = tokio::spawn(Arc::clone(&memory).run());
         Ok(Worker {
             spec: Arc::clone(spec),
             api,
             output,
-            tree,
+            memory,
             exit,
             on_start: Some(on_start),
             launched_at,
-            main_process: None,
-            peak_kb: 0,
             ending,
-            tasks: [reading.abort_handle(), serving.abort_handle()],
+            tasks: [reading.abort_handle(), serving.abort_handle(), sampling.abort_handle()],
             room: Some(room),
         })
     }
 
-    /// End every sandbox and wait until they are reaped.
-    pub(crate) async fn end_all(&self) {
-        for ending in self.endings.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            ending.end();
+    /// The right to start a sandbox, unless all are being ended.
+    fn admit(&self) -> Result<OwnedSemaphorePermit, InvokeError> {
+        // Held to the end: a permit that is taken before all are ended is waited for.
+        let known = self.endings();
+        if known.closing {
+            return Err(InvokeError::ShuttingDown);
         }
-        // The semaphore is never closed.
-        drop(self.living.acquire_many(LIVING).await);
+        Arc::clone(&self.living)
+            .try_acquire_owned()
+            .map_err(|error| InvokeError::Spawn { why: error.to_string() })
+    }
+
+    /// Follow a sandbox to its end, holding its place and its code until then. One that was started while all were being ended is ended now.
+    fn follow(
+        &self,
+        launched: Launched,
+        has_program: bool,
+        held: (OwnedSemaphorePermit, Pin),
+    ) -> watch::Receiver<Option<Exit>> {
+        let id = entropy::u64();
+        let mut known = self.endings();
+        if known.closing {
+            launched.end();
+        }
+        known.all.insert(id, launched.ending());
+        drop(known);
+        let (tell_exit, exit) = watch::channel(None);
+        let endings = Arc::clone(&self.endings);
+        tokio::spawn(async move {
+            supervise(launched, tell_exit, has_program).await;
+            endings.lock().unwrap_or_else(PoisonError::into_inner).all.remove(&id);
+            drop(held);
+        });
+        exit
+    }
+
+    fn endings(&self) -> MutexGuard<'_, Endings> {
+        self.endings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// End every sandbox, start none any more, and wait until they are reaped, at most [`caps::SHUTDOWN`].
+    pub(crate) async fn end_all(&self) {
+        {
+            let mut known = self.endings();
+            known.closing = true;
+            for ending in known.all.values() {
+                ending.end();
+            }
+        }
+        // The semaphore is never closed, so only the time can run out.
+        if tokio::time::timeout(caps::SHUTDOWN, self.living.acquire_many(LIVING)).await.is_err() {
+            tracing::warn!("not all functions have ended; the kernel ends them with this process");
+        }
     }
 
     /// `2026/11/22/[$LATEST]0123456789abcdef0123456789abcdef`
@@ -247,6 +277,47 @@ impl Launcher {
         };
         Ok((plan, has_program))
     }
+}
+
+/// How functions are isolated here, having tried it.
+async fn isolation_of(
+    options: &Options,
+    work: &WorkDir,
+    hidden: &[PathBuf],
+) -> Result<Isolation, IsolationUnavailable> {
+    if options.isolation == Isolation::Process {
+        return Ok(Isolation::Process);
+    }
+    for directory in hidden {
+        if let Some(shown) = shown_around(directory) {
+            return Err(IsolationUnavailable {
+                step: format!("hide {}", directory.display()),
+                why: format!("it is in {shown}, which all functions see"),
+                advice: "Choose another place for the server's data and temporary directories.".to_owned(),
+            });
+        }
+    }
+    let run = Run {
+        argv: vec!["/bin/true".to_owned()],
+        env: Vec::new(),
+        cwd: PathBuf::from("/"),
+        confine: Confine::Nested,
+    };
+    let plan = Plan {
+        isolation: Isolation::Namespaces,
+        root: work.root(),
+        task: work.empty(),
+        opt: work.empty(),
+        runtime: work.runtime(),
+        read_only: options.read_only_paths.clone(),
+        lang: None,
+        tmp_mb: 1,
+        run,
+    };
+    for note in probe(&options.sandbox_exe, &plan).await? {
+        tracing::warn!("{note}");
+    }
+    Ok(Isolation::Namespaces)
 }
 
 /// The command line of a runtime, and whether its program exists. `task` and `opt` are the host's directories.

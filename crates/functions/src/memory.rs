@@ -3,9 +3,15 @@
 
 use crate::caps;
 use crate::files;
-use crate::sandbox::Isolation;
+use crate::sandbox::{Ending, Isolation};
+use crate::spec::FunctionSpec;
 use millstream_host::fs;
+use nix::sys::statvfs::statvfs;
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
 
 /// Processes looked at in one worker.
 const MAX_LOOKED_AT: usize = 4_096;
@@ -41,37 +47,179 @@ impl Tree {
         generation
     }
 
-    /// Returns when the worker's memory has exceeded `limit_mb` MiB; never otherwise. `peak_kb` is kept up to date.
-    pub(crate) async fn exceeds(self, limit_mb: u32, peak_kb: &mut u64) {
-        let most = u64::from(limit_mb) * 1024;
-        loop {
-            tokio::time::sleep(caps::MEMORY_SAMPLE).await;
-            let processes = self.processes();
-            let resident: u64 =
-                processes.iter().filter_map(|&pid| usage(pid)).map(|usage| usage.resident_kb).sum();
-            // Pages shared between processes count once for each; only what is close is counted exactly.
-            let used = if resident > most && processes.len() > 1 {
-                processes.iter().map(|&pid| proportional_kb(pid)).sum()
-            } else {
-                resident
-            };
-            *peak_kb = (*peak_kb).max(used);
-            if used > most {
-                return;
+    /// What the worker uses now.
+    fn sample(self, limit_kb: u64, ephemeral_mb: u32) -> Sample {
+        let processes = self.processes();
+        let resident: u64 =
+            processes.iter().filter_map(|&pid| usage(pid)).map(|usage| usage.resident_kb).sum();
+        // Pages shared between processes count once for each; only what is close is counted exactly.
+        let used = if resident > limit_kb && processes.len() > 1 {
+            processes.iter().map(|&pid| proportional_kb(pid)).sum()
+        } else {
+            resident
+        };
+        let in_tmp = match (self.isolation, processes.first()) {
+            (Isolation::Namespaces, Some(&first)) => used_of_tmp(first, ephemeral_mb),
+            _ => 0,
+        };
+        let first = processes.first().and_then(|&pid| usage(pid)).map_or(0, |usage| usage.peak_kb);
+        Sample { used, peak: used.max(first), in_tmp }
+    }
+}
+
+/// In KiB.
+struct Sample {
+    used: u64,
+    /// The most that is known of until now.
+    peak: u64,
+    in_tmp: u64,
+}
+
+/// What the private /tmp of process `pid` holds, in KiB: memory too, which belongs to no process.
+fn used_of_tmp(pid: u32, tmp_mb: u32) -> u64 {
+    let Ok(found) = statvfs(Path::new(&format!("/proc/{pid}/root/tmp"))) else { return 0 };
+    let kb = |blocks: u64| blocks.saturating_mul(found.fragment_size()) / 1024;
+    // The process may have ended and its number be another's, whose /tmp is not of our making.
+    let is_ours = kb(found.blocks()) == u64::from(tmp_mb) * 1024;
+    if is_ours { kb(found.blocks().saturating_sub(found.blocks_free())) } else { 0 }
+}
+
+/// The directories /tmp of all workers: together they may take a share of the machine's memory.
+#[derive(Debug)]
+pub(crate) struct Tmps {
+    limit_kb: u64,
+    used_kb: Mutex<HashMap<u32, u64>>,
+}
+
+impl Tmps {
+    pub(crate) fn new() -> Self {
+        let machine = fs::read_to_string(Path::new("/proc/meminfo")).ok();
+        let total = machine.and_then(|text| field(&text, "MemTotal:")).unwrap_or(u64::MAX);
+        Self::within(total / caps::TMP_SHARE_OF_MEMORY)
+    }
+
+    fn within(limit_kb: u64) -> Self {
+        Self { limit_kb, used_kb: Mutex::default() }
+    }
+
+    /// Note what the worker uses. Returns whether it is the one to end, because all together are over the limit and
+    /// none uses more.
+    fn note(&self, worker: u32, used_kb: u64) -> bool {
+        let mut all = self.used_kb.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(worker, used_kb);
+        all.values().fold(0_u64, |sum, kb| sum.saturating_add(*kb)) > self.limit_kb
+            && all.values().all(|kb| *kb <= used_kb)
+    }
+
+    fn forget(&self, worker: u32) {
+        self.used_kb.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
+    }
+}
+
+/// Looks at one worker's memory for as long as the worker lives, and ends it when it has used too much.
+#[derive(Debug)]
+pub(crate) struct Sampler {
+    tree: Tree,
+    limit_kb: u64,
+    ephemeral_mb: u32,
+    tmps: Arc<Tmps>,
+    peak_kb: AtomicU64,
+    busy: watch::Sender<bool>,
+    over: watch::Sender<bool>,
+    ending: Ending,
+}
+
+impl Sampler {
+    pub(crate) fn new(tree: Tree, spec: &FunctionSpec, tmps: Arc<Tmps>, ending: Ending) -> Arc<Self> {
+        Arc::new(Self {
+            tree,
+            limit_kb: u64::from(spec.memory_mb) * 1024,
+            ephemeral_mb: spec.ephemeral_mb,
+            tmps,
+            peak_kb: AtomicU64::new(0),
+            busy: watch::Sender::new(true),
+            over: watch::Sender::new(false),
+            ending,
+        })
+    }
+
+    /// Look until the worker is over its limit.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let mut busy = self.busy.subscribe();
+        while !self.is_over() {
+            let pause =
+                if *busy.borrow_and_update() { caps::MEMORY_SAMPLE } else { caps::IDLE_MEMORY_SAMPLE };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                // `self` holds the sender, so this is no error.
+                _ = busy.changed() => continue,
             }
+            self.look().await;
         }
+    }
+
+    /// Look now. Reading /proc takes the kernel a while for a worker of many processes, so it is done elsewhere.
+    pub(crate) async fn look(self: &Arc<Self>) {
+        let sampler = Arc::clone(self);
+        if let Err(error) = tokio::task::spawn_blocking(move || sampler.look_now()).await {
+            tracing::warn!(%error, "could not look at a worker's memory");
+        }
+    }
+
+    fn look_now(&self) {
+        let sample = self.tree.sample(self.limit_kb, self.ephemeral_mb);
+        self.peak_kb.fetch_max(sample.peak, Ordering::Relaxed);
+        let tmps_full = self.tmps.note(self.tree.pid, sample.in_tmp);
+        if tmps_full {
+            tracing::warn!(
+                limit_kb = self.tmps.limit_kb,
+                used_kb = sample.in_tmp,
+                "the directories /tmp of all functions take too much of this machine's memory; ending the worker with the largest"
+            );
+        }
+        if sample.used > self.limit_kb || tmps_full {
+            // First the reason, then the end.
+            self.over.send_replace(true);
+            self.ending.end();
+        }
+    }
+
+    /// How often to look: a worker with nothing to do changes little.
+    pub(crate) fn set_busy(&self, busy: bool) {
+        self.busy.send_replace(busy);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        *self.over.borrow()
+    }
+
+    /// Returns when the worker has used too much; never otherwise.
+    pub(crate) async fn exceeded(&self) {
+        // `self` holds the sender, so this is no error.
+        drop(self.over.subscribe().wait_for(|over| *over).await);
+    }
+
+    /// The highest use so far, in MiB.
+    pub(crate) fn peak_mb(&self) -> u32 {
+        in_mb(self.peak_kb.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.tmps.forget(self.tree.pid);
     }
 }
 
 /// Memory of one process in KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Usage {
-    pub resident_kb: u64,
-    pub peak_kb: u64,
+struct Usage {
+    resident_kb: u64,
+    peak_kb: u64,
 }
 
 /// `None` if the process has ended.
-pub(crate) fn usage(pid: u32) -> Option<Usage> {
+fn usage(pid: u32) -> Option<Usage> {
     let status = fs::read_to_string(Path::new(&format!("/proc/{pid}/status"))).ok()?;
     let value = |name| field(&status, name);
     Some(Usage { resident_kb: value("VmRSS:")?, peak_kb: value("VmHWM:")? })
@@ -99,19 +247,29 @@ fn children(pid: u32) -> Vec<u32> {
 }
 
 /// KiB to MiB, rounded up.
-pub(crate) fn in_mb(kb: u64) -> u32 {
+fn in_mb(kb: u64) -> u32 {
     u32::try_from(kb.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{field, in_mb, usage};
+    use super::{Tmps, field, in_mb, usage};
 
     #[test]
     fn this_process_uses_memory() {
         let usage = usage(std::process::id()).unwrap();
         assert!(usage.resident_kb > 0 && usage.peak_kb >= usage.resident_kb / 2);
         assert_eq!(super::usage(u32::MAX), None);
+    }
+
+    #[test]
+    fn the_largest_tmp_makes_room_for_the_others() {
+        let tmps = Tmps::within(100);
+        assert!(!tmps.note(1, 60) && !tmps.note(2, 40));
+        assert!(!tmps.note(2, 50), "over the limit, but another has more");
+        assert!(tmps.note(1, 60));
+        tmps.forget(1);
+        assert!(!tmps.note(2, 50));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where the service keeps what it needs while it runs; `None` makes a directory below the system's temporary
-    /// one, removed at the end. Functions do not see it.
+    /// one, removed at the end. It becomes mode 700; functions do not see it.
     pub work_dir: Option<PathBuf>,
     pub isolation: Isolation,
     /// The program whose `main` calls [`crate::sandbox_main`].

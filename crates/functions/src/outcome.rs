@@ -30,8 +30,10 @@ pub(crate) enum Exit {
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     Response(Bytes),
-    /// The function or its start reported this error.
+    /// The function reported this error.
     Error(Bytes),
+    /// Its start reported this error: there is no runtime that could take an invocation.
+    InitError(Bytes),
     TooLarge,
     TimedOut,
     Exited(Exit),
@@ -59,7 +61,9 @@ impl Outcome {
         let error = Some(FunctionError::Unhandled);
         let (kind, what) = match self {
             Self::Response(payload) => return Told { payload, error: None, status: None, log: None },
-            Self::Error(payload) => return Told { payload, error, status: None, log: None },
+            Self::Error(payload) | Self::InitError(payload) => {
+                return Told { payload, error, status: None, log: None };
+            }
             Self::TooLarge => {
                 let payload = too_large();
                 return Told { payload, error, status: Some(error_status(TOO_LARGE)), log: None };

@@ -58,10 +58,10 @@ impl House {
                 None => self.invoke(&mut attempt, &call).await,
             };
             match outcome {
-                Some(outcome) => return self.conclude(attempt, outcome, &call),
+                Some(outcome) => return self.conclude(attempt, outcome, &call).await,
                 // It ended after its last answer; this invocation never reached it.
                 None if !cold => {}
-                None => return self.conclude(attempt, Outcome::Exited(Exit::Ended), &call),
+                None => return self.conclude(attempt, Outcome::Exited(Exit::Ended), &call).await,
             }
         }
         Err(InvokeError::Spawn { why: "every worker of this function ends after one invocation".to_owned() })
@@ -112,24 +112,24 @@ impl House {
     }
 
     /// Write the end of the log, tell the outcome, and keep or end the worker.
-    fn conclude(
+    async fn conclude(
         &self,
         attempt: Attempt,
         outcome: Outcome,
         call: &Invocation,
     ) -> Result<InvokeReply, InvokeError> {
-        let Attempt { mut worker, init, began, .. } = attempt;
+        let Attempt { worker, init, began, .. } = attempt;
         let duration = self.clock().monotonic().saturating_sub(began);
         if matches!(outcome, Outcome::Exited(_)) && self.pool.is_closed() {
             return Err(InvokeError::Lost);
         }
         let spec = Arc::clone(&worker.spec);
-        let keep = outcome.leaves_worker_usable() && worker.is_alive();
         let timed_out = matches!(outcome, Outcome::TimedOut);
         let max_memory_mb = match outcome {
             Outcome::OutOfMemory => spec.memory_mb,
-            _ => worker.max_memory_mb().min(spec.memory_mb),
+            _ => worker.max_memory_mb().await.min(spec.memory_mb),
         };
+        let keep = outcome.leaves_worker_usable() && worker.is_alive();
         let told = outcome.tell(&call.request_id, spec.timeout_secs);
         let output = Arc::clone(&worker.output);
         output.drain();
@@ -152,6 +152,7 @@ impl House {
         output.add(&report.line());
         let log_tail = output.finish();
         if keep {
+            worker.rest();
             self.pool.put(worker);
         }
         Ok(InvokeReply {

@@ -137,10 +137,12 @@ impl Runtimes {
         }
         for program in candidates(minor, &self.directories) {
             let Some((its_minor, interpreter)) = ask(&program).await else { continue };
-            if let Some(shown) = interpreter.needs.iter().find(|need| self.would_show(need)) {
+            let home = std::env::var_os("HOME").map(PathBuf::from);
+            let too_much = |need: &PathBuf| Some((need.clone(), self.why_hidden(need, home.as_deref())?));
+            if let Some((shown, why)) = interpreter.needs.iter().find_map(too_much) {
                 tracing::warn!(
-                    program = %program.display(), prefix = %shown.display(),
-                    "not using this interpreter: its directory contains the server's own data"
+                    program = %program.display(), shown = %shown.display(),
+                    "not using this interpreter, because functions would see {why}: install it in a directory of its own"
                 );
                 continue;
             }
@@ -153,8 +155,16 @@ impl Runtimes {
         None
     }
 
-    fn would_show(&self, need: &Path) -> bool {
-        self.hidden.iter().any(|hidden| hidden.starts_with(need) || need.starts_with(hidden))
+    /// What of the host, that functions must not see, showing `need` to them would show.
+    fn why_hidden(&self, need: &Path, home: Option<&Path>) -> Option<&'static str> {
+        if self.hidden.iter().any(|hidden| hidden.starts_with(need) || need.starts_with(hidden)) {
+            return Some("the server's own data");
+        }
+        let home = home.filter(|home| home.is_absolute())?;
+        if home.starts_with(need) {
+            return Some("the home directory of the server's user");
+        }
+        (need == home.join(".local")).then_some("all that the server's user keeps in ~/.local")
     }
 }
 
@@ -227,7 +237,24 @@ async fn ask(program: &Path) -> Option<(u8, Interpreter)> {
 
 #[cfg(test)]
 mod tests {
-    use super::Runtime;
+    use super::{Runtime, Runtimes};
+    use std::path::Path;
+
+    #[test]
+    fn what_would_show_the_users_own_files_is_not_shown() {
+        let runtimes = Runtimes::new(Vec::new(), vec!["/data/run".into()]);
+        let why = |need: &str| runtimes.why_hidden(Path::new(need), Some(Path::new("/home/me")));
+        for need in ["/home/me", "/home", "/home/me/.local", "/data", "/data/run", "/data/run/x"] {
+            assert!(why(need).is_some(), "{need}");
+        }
+        for need in [
+            "/home/me/.local/share/uv/python/cpython-3.12.1",
+            "/home/me/.pyenv/versions/3.12.1",
+            "/opt/python",
+        ] {
+            assert_eq!(why(need), None, "{need}");
+        }
+    }
 
     #[test]
     fn a_runtime_reads_as_it_writes() {

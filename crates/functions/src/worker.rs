@@ -1,7 +1,7 @@
 //! One worker: a process that takes one invocation at a time.
 
 use crate::api::{Answer, Api, Next, Started};
-use crate::memory::{self, Tree};
+use crate::memory::Sampler;
 use crate::outcome::{Exit, Outcome};
 use crate::output::Output;
 use crate::sandbox::{Ending, Launched, Report};
@@ -18,15 +18,13 @@ pub(crate) struct Worker {
     pub spec: Arc<FunctionSpec>,
     pub api: Arc<Api>,
     pub output: Arc<Output>,
-    pub tree: Tree,
+    pub memory: Arc<Sampler>,
     pub exit: watch::Receiver<Option<Exit>>,
     pub on_start: Option<oneshot::Receiver<Started>>,
     /// On the monotonic clock.
     pub launched_at: Duration,
-    pub main_process: Option<u32>,
-    pub peak_kb: u64,
     pub ending: Ending,
-    pub tasks: [AbortHandle; 2],
+    pub tasks: [AbortHandle; 3],
     /// The worker's place among all workers.
     pub room: Option<OwnedSemaphorePermit>,
 }
@@ -42,7 +40,12 @@ impl Drop for Worker {
 
 impl Worker {
     pub(crate) fn is_alive(&self) -> bool {
-        self.exit.borrow().is_none()
+        self.exit.borrow().is_none() && !self.memory.is_over()
+    }
+
+    /// The worker has nothing to do for now.
+    pub(crate) fn rest(&self) {
+        self.memory.set_busy(false);
     }
 
     /// Wait until the runtime asks for its first invocation. `None` means that it did; otherwise how it failed.
@@ -51,16 +54,16 @@ impl Worker {
         let started = async {
             match on_start.await {
                 Ok(Started::Ready) => None,
-                Ok(Started::InitError(body)) => Some(Outcome::Error(body)),
+                Ok(Started::InitError(body)) => Some(Outcome::InitError(body)),
                 Err(_) => Some(Outcome::Exited(Exit::Ended)),
             }
         };
-        let limit = self.spec.memory_mb;
-        race(started, &mut self.exit, within, self.tree.exceeds(limit, &mut self.peak_kb)).await
+        race(started, &mut self.exit, within, self.memory.exceeded()).await
     }
 
     /// Run one invocation. `None` if the runtime ended without having fetched it: then it may go to another worker.
     pub(crate) async fn invoke(&mut self, next: Next, within: Duration) -> Option<Outcome> {
+        self.memory.set_busy(true);
         let on_answer = self.api.hand(next);
         let answered = async {
             Some(match on_answer.await {
@@ -70,29 +73,21 @@ impl Worker {
                 Err(_) => Outcome::Exited(Exit::Ended),
             })
         };
-        let limit = self.spec.memory_mb;
-        let outcome =
-            race(answered, &mut self.exit, within, self.tree.exceeds(limit, &mut self.peak_kb)).await;
-        match outcome {
-            Some(Outcome::Exited(_)) if !self.api.was_fetched() => None,
+        match race(answered, &mut self.exit, within, self.memory.exceeded()).await {
+            Some(Outcome::Exited(_) | Outcome::OutOfMemory) if !self.api.was_fetched() => None,
             outcome => outcome,
         }
     }
 
     /// The highest memory use so far, in MiB.
-    pub(crate) fn max_memory_mb(&mut self) -> u32 {
-        if self.main_process.is_none() {
-            self.main_process = self.tree.processes().first().copied();
-        }
-        if let Some(usage) = self.main_process.and_then(memory::usage) {
-            self.peak_kb = self.peak_kb.max(usage.peak_kb);
-        }
-        memory::in_mb(self.peak_kb)
+    pub(crate) async fn max_memory_mb(&self) -> u32 {
+        self.memory.look().await;
+        self.memory.peak_mb()
     }
 }
 
-/// Whichever comes first: what is hoped for, the worker's end, the time limit, the memory limit. What is hoped for wins
-/// over what happened at the same moment.
+/// Whichever comes first: what is hoped for, the memory limit, the worker's end, the time limit. What is hoped for wins
+/// over what happened at the same moment, and the memory limit over the end that it brings.
 async fn race(
     hoped: impl Future<Output = Option<Outcome>>,
     exit: &mut watch::Receiver<Option<Exit>>,
@@ -108,8 +103,8 @@ async fn race(
     tokio::select! {
         biased;
         outcome = hoped => outcome,
-        exit = ended => Some(Outcome::Exited(exit)),
         () = out_of_memory => Some(Outcome::OutOfMemory),
+        exit = ended => Some(Outcome::Exited(exit)),
         () = tokio::time::sleep(within) => Some(Outcome::TimedOut),
     }
 }

@@ -160,6 +160,7 @@ async fn response(api: &Api, id: &str, request: Request<Incoming>) -> Reply {
             );
         }
     };
+    let _reading = api.reading.lock().await;
     if let Err(refusal) = api.may_answer(id, TO) {
         return refused(refusal);
     }
@@ -199,6 +200,7 @@ fn error_in_trailers(whole: &Whole) -> Option<Bytes> {
 
 async fn error(api: &Api, id: &str, request: Request<Incoming>) -> Reply {
     const TO: &str = "RuntimeInvocationErrorResponse";
+    let _reading = api.reading.lock().await;
     if let Err(refusal) = api.may_answer(id, TO) {
         return refused(refusal);
     }
@@ -211,6 +213,10 @@ async fn error(api: &Api, id: &str, request: Request<Incoming>) -> Reply {
 }
 
 async fn init_error(api: &Api, request: Request<Incoming>) -> Reply {
+    let _reading = api.reading.lock().await;
+    if let Err(refusal) = api.may_fail() {
+        return refused(refusal);
+    }
     let Ok(whole) = read_all(request.into_body(), caps::MAX_ERROR_BYTES).await else { return truncated() };
     match api.init_error(whole.bytes.unwrap_or_default()) {
         Ok(()) => accepted(),

@@ -157,3 +157,32 @@ async fn extensions_get_the_answers_of_the_emulator() {
         assert!(reply.starts_with("HTTP/1.1 404 "), "{reply}");
     }
 }
+
+#[tokio::test]
+async fn one_answer_is_read_at_a_time_and_none_that_does_not_fit() {
+    let served = served().await;
+    let mut answer = served.hand().await;
+    let late =
+        served.ask("POST /2018-06-01/runtime/init/error HTTP/1.1\r\nContent-Length: 1000000", b"").await;
+    assert!(late.starts_with("HTTP/1.1 403 "), "refused without its body: {late}");
+
+    let mut first = TcpStream::connect(served.address).await.unwrap();
+    let head =
+        format!("POST {RESPONSE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\n12");
+    first.write_all(head.as_bytes()).await.unwrap();
+    while served.api.reading.try_lock().is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let finish = async {
+        // Time for the second to be read, were it not waiting.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        first.write_all(b"34").await.unwrap();
+        let mut reply = String::new();
+        first.read_to_string(&mut reply).await.unwrap();
+        reply
+    };
+    let (first, second) = tokio::join!(finish, served.post(RESPONSE, "", b"other"));
+    assert!(first.starts_with("HTTP/1.1 202 "), "{first}");
+    assert!(second.starts_with("HTTP/1.1 400 "), "{second}");
+    assert!(matches!(answer.try_recv(), Ok(Answer::Response(body)) if body == "1234"));
+}

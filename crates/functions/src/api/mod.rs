@@ -58,6 +58,8 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 pub(crate) struct Api {
     state: Mutex<State>,
+    /// Held while the body of an answer is read, so that a worker has one in memory whatever its connections bring.
+    reading: tokio::sync::Mutex<()>,
     /// What `extension/register` tells.
     pub function: FunctionNames,
 }
@@ -112,7 +114,7 @@ impl Api {
             pending: None,
             current: None,
         };
-        (Self { state: Mutex::new(state), function }, on_start)
+        (Self { state: Mutex::new(state), reading: tokio::sync::Mutex::default(), function }, on_start)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -187,6 +189,14 @@ impl Api {
             None => return Err(Refusal::WrongRequestId),
         }
         Ok(())
+    }
+
+    /// Whether the start may still fail. Asked before the body of the error is read.
+    fn may_fail(&self) -> Result<(), Refusal> {
+        match self.state().phase {
+            Phase::Starting => Ok(()),
+            from => Err(Refusal::WrongState { from: from.name(), to: Phase::Failed.name() }),
+        }
     }
 
     fn init_error(&self, body: Bytes) -> Result<(), Refusal> {

@@ -6,19 +6,22 @@
 use crate::files;
 use crate::memory::Tree;
 use millstream_host::fs;
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::Path;
 
-/// Whether the connection from `peer` to our port `local` was made by a process of `tree`. Where the kernel does not let
-/// us look into one of the worker's own processes, the answer is yes: other functions cannot bring that about.
+/// Whether the connection from `peer` to our address `local` was made by a process of `tree`. Where the kernel does not
+/// let us look into one of the worker's own processes, the answer is yes: other functions cannot bring that about.
+///
+/// All of 127.0.0.0/8 is this host, so two sockets may have one port: only connections from 127.0.0.1 are taken, and
+/// they are told apart by their whole addresses.
 pub(super) fn is_own(tree: Tree, peer: SocketAddr, local: SocketAddr) -> bool {
-    let Some(inode) = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .filter_map(|table| fs::read_to_string(Path::new(table)).ok())
-        .find_map(|table| inode_of(&table, peer.port(), local.port()).map(ToOwned::to_owned))
-    else {
+    let (SocketAddr::V4(peer), SocketAddr::V4(local)) = (peer, local) else { return false };
+    if *peer.ip() != Ipv4Addr::LOCALHOST {
         return false;
-    };
+    }
+    let table = connections();
+    let Some(inode) = inode_of(&table, peer, local) else { return false };
     let socket = format!("socket:[{inode}]");
     tree.processes().into_iter().any(|pid| match files::list(Path::new(&format!("/proc/{pid}/fd"))) {
         Ok(open) => {
@@ -28,15 +31,39 @@ pub(super) fn is_own(tree: Tree, peer: SocketAddr, local: SocketAddr) -> bool {
     })
 }
 
-/// The socket of the line with these ports in a table of TCP connections. Both addresses are loopback ones.
-fn inode_of(table: &str, from: u16, to: u16) -> Option<&str> {
-    let (from, to) = (format!(":{from:04X}"), format!(":{to:04X}"));
-    table.lines().find_map(|line| {
-        let mut fields = line.split_ascii_whitespace();
-        let is_it = fields.nth(1)?.ends_with(&from) && fields.next()?.ends_with(&to);
-        // sl, local, remote, state, queues, timer, retransmits, uid, timeout, inode
-        is_it.then(|| fields.nth(6)).flatten()
-    })
+/// The kernel's tables of TCP connections, one after the other. A socket for both versions of IP is in the second.
+fn connections() -> String {
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| fs::read_to_string(Path::new(table)).ok())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The socket whose own address is `from` and whose other end is `to`; `None` also if the table names more than one.
+fn inode_of(table: &str, from: SocketAddrV4, to: SocketAddrV4) -> Option<&str> {
+    let (from, to) = (written(from), written(to));
+    let found: BTreeSet<&str> = table
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_ascii_whitespace();
+            let (own, other) = (fields.nth(1)?, fields.next()?);
+            let is_it = from.iter().zip(&to).any(|(from, to)| own == from && other == to);
+            // sl, local, remote, state, queues, timer, retransmits, uid, timeout, inode
+            is_it.then(|| fields.nth(6)).flatten()
+        })
+        .collect();
+    // A table that changes while it is read may show one socket twice, but never two sockets.
+    if found.len() == 1 { found.into_iter().next() } else { None }
+}
+
+/// An address as the kernel writes it, in its table for IPv4 and, mapped, in that for IPv6: the bytes are in network
+/// order, read as numbers of this machine.
+fn written(address: SocketAddrV4) -> [String; 2] {
+    let number = u32::from_ne_bytes(address.ip().octets());
+    let mapped = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
+    let port = address.port();
+    [format!("{number:08X}:{port:04X}"), format!("{:016X}{mapped:08X}{number:08X}:{port:04X}", 0)]
 }
 
 #[cfg(test)]
@@ -44,24 +71,71 @@ mod tests {
     use super::{inode_of, is_own};
     use crate::memory::Tree;
     use crate::sandbox::Isolation;
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{SocketAddr, SocketAddrV4};
     use std::process::{Command, Stdio};
+    use tokio::net::{TcpListener, TcpSocket};
 
-    #[test]
-    fn a_table_names_the_socket_of_two_ports() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-             \x20  0: 0100007F:1F90 0100007F:A001 01 00000000:00000000 00:00000000 00000000  1000        0 111 1\n\
-             \x20  1: 0100007F:A001 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1000        0 222 1\n";
-        assert_eq!(inode_of(table, 0xA001, 0x1F90), Some("222"));
-        assert_eq!(inode_of(table, 0x1F90, 0xA001), Some("111"));
-        assert_eq!(inode_of(table, 1, 2), None);
+    const HEAD: &str =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+
+    fn line(own: &str, other: &str, inode: u32) -> String {
+        format!("   0: {own} {other} 01 00000000:00000000 00:00000000 00000000  1000        0 {inode} 1\n")
+    }
+
+    fn v4(text: &str) -> SocketAddrV4 {
+        text.parse().unwrap()
     }
 
     #[test]
-    fn a_connection_of_another_process_is_not_the_workers_own() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    #[cfg(target_endian = "little")]
+    fn a_table_names_the_socket_of_two_addresses() {
+        let table = HEAD.to_owned()
+            + &line("0200007F:A001", "0100007F:1F90", 333)
+            + &line("0100007F:1F90", "0100007F:A001", 111)
+            + &line("0100007F:A001", "0100007F:1F90", 222)
+            + &line("0000000000000000FFFF00000100007F:A002", "0000000000000000FFFF00000100007F:1F90", 444);
+        let (api, worker) = (v4("127.0.0.1:8080"), v4("127.0.0.1:40961"));
+        assert_eq!(inode_of(&table, worker, api), Some("222"));
+        assert_eq!(inode_of(&table, api, worker), Some("111"));
+        assert_eq!(inode_of(&table, v4("127.0.0.2:40961"), api), Some("333"));
+        assert_eq!(inode_of(&table, v4("127.0.0.1:40962"), api), Some("444"));
+        assert_eq!(inode_of(&table, v4("127.0.0.3:40961"), api), None);
+        let again = table.clone() + &line("0100007F:A001", "0100007F:1F90", 222);
+        assert_eq!(inode_of(&again, worker, api), Some("222"), "the same socket, seen twice");
+        let two = table + &line("0100007F:A001", "0100007F:1F90", 555);
+        assert_eq!(inode_of(&two, worker, api), None);
+    }
+
+    /// Connect from `from` and hold both ends.
+    async fn connected(listener: &TcpListener, from: SocketAddr) -> [tokio::net::TcpStream; 2] {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(from).unwrap();
+        let to = listener.local_addr().unwrap();
+        let (ours, theirs) = tokio::join!(socket.connect(to), listener.accept());
+        [ours.unwrap(), theirs.unwrap().0]
+    }
+
+    #[tokio::test]
+    async fn only_connections_of_the_worker_from_127_0_0_1_are_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let local = listener.local_addr().unwrap();
-        let stream = TcpStream::connect(local).unwrap();
+        // Whoever started this process plays the sandbox, and this process the function.
+        let tree = Tree { pid: std::os::unix::process::parent_id(), isolation: Isolation::Process };
+        let [own, _at_server] = connected(&listener, "127.0.0.1:0".parse().unwrap()).await;
+        let peer = own.local_addr().unwrap();
+        assert!(is_own(tree, peer, local));
+        let thief = SocketAddr::new([127, 0, 0, 2].into(), peer.port());
+        let [_held, at_server] = connected(&listener, thief).await;
+        assert_eq!(at_server.peer_addr().unwrap(), thief);
+        assert!(!is_own(tree, thief, local));
+        assert!(is_own(tree, peer, local), "the thief does not disturb the worker's own");
+    }
+
+    #[tokio::test]
+    async fn a_connection_of_another_process_is_not_the_workers_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let local = listener.local_addr().unwrap();
+        let [stream, _at_server] = connected(&listener, "127.0.0.1:0".parse().unwrap()).await;
         let peer = stream.local_addr().unwrap();
         // A worker whose only function process is a `sleep` that has no connection.
         let mut worker =

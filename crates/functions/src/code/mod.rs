@@ -1,11 +1,14 @@
 //! Function code on disk, named by its content.
 
 mod layers;
+mod pins;
 mod store;
 mod unzip;
 
+pub(crate) use pins::Pin;
 pub use store::CodeStore;
 
+use crate::caps;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
@@ -98,7 +101,10 @@ pub enum BadZip {
     UnzippedTooLarge { limit: u64 },
     #[error("the zip has {count} entries; the limit is {limit}")]
     TooManyEntries { count: usize, limit: usize },
-    #[error("the zip's entry {path:?} leads out of the zip, or through a file")]
+    #[error(
+        "the zip's entry {path:?} leads out of the zip, or through a file, or is deeper than {} directories",
+        caps::MAX_ZIP_DEPTH
+    )]
     UnsafePath { path: String },
 }
 

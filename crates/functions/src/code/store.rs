@@ -1,11 +1,13 @@
 //! The store: zips that last, and directories made of them that need not. `docs/formats/code-store.md` has the layout.
 
+use super::pins::{Pin, Pins};
 use super::{BadZip, CodeError, CodeKey, CodeRef, layers, unzip};
 use crate::{caps, files};
 use bytes::Bytes;
+use millstream_host::clock::{Clock, SystemClock};
 use millstream_host::fs;
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +24,16 @@ struct Inner {
     directory: PathBuf,
     temporary: bool,
     /// One at a time makes a directory, so that the same one is not made twice.
-    making: Mutex<()>,
+    making: Arc<Mutex<Made>>,
+    pins: Arc<Pins>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What was made since the store was opened and cannot be read off the names.
+#[derive(Debug, Default)]
+struct Made {
+    /// The layers in each directory of `layers`.
+    layers: HashMap<PathBuf, Vec<CodeKey>>,
 }
 
 impl Drop for Inner {
@@ -48,14 +59,19 @@ impl CodeStore {
     }
 
     fn at(directory: PathBuf, temporary: bool) -> io::Result<Self> {
+        fs::create_dir_all(&directory)?;
+        // Other users of the machine have no business here; a sandbox is shown what it may see by mounts.
+        files::set_mode(&directory, 0o700)?;
         for made in ["unzipped", "layers", "making"] {
             fs::remove_dir_all(&directory.join(made))?;
             fs::create_dir_all(&directory.join(made))?;
             files::set_mode(&directory.join(made), 0o755)?;
         }
         fs::create_dir_all(&directory.join("zips"))?;
+        files::set_mode(&directory.join("zips"), 0o700)?;
         fs::sync_dir(&directory)?;
-        Ok(Self { inner: Arc::new(Inner { directory, temporary, making: Mutex::new(()) }) })
+        let (making, pins, clock) = (Arc::default(), Arc::default(), SystemClock::shared());
+        Ok(Self { inner: Arc::new(Inner { directory, temporary, making, pins, clock }) })
     }
 
     pub fn directory(&self) -> &Path {
@@ -69,8 +85,7 @@ impl CodeStore {
             return Err(BadZip::TooLarge { size, limit }.into());
         }
         let store = self.clone();
-        let _making = self.inner.making.lock().await;
-        blocking(move || store.put_now(&zip)).await
+        self.making(move |_| store.put_now(&zip)).await
     }
 
     fn put_now(&self, zip: &Bytes) -> Result<CodeRef, CodeError> {
@@ -80,7 +95,9 @@ impl CodeStore {
         let path = self.zip_path(&key);
         if !path.exists() {
             fs::write_durable(&path, zip).map_err(io_error("write", &path))?;
+            files::set_mode(&path, 0o600).map_err(io_error("protect", &path))?;
         }
+        self.inner.pins.uploaded(key.clone(), self.inner.clock.monotonic());
         Ok(CodeRef {
             key,
             sha256_base64: base64_simd::STANDARD.encode_to_string(digest),
@@ -113,8 +130,7 @@ impl CodeStore {
             return Ok(path);
         }
         let (store, key) = (self.clone(), key.clone());
-        let _making = self.inner.making.lock().await;
-        blocking(move || {
+        self.making(move |_| {
             if !path.is_dir() {
                 let zip = store.read_now(&key)?;
                 store.unzip_now(&key, zip)?;
@@ -135,9 +151,8 @@ impl CodeStore {
         for key in keys {
             trees.push(self.materialize(key).await?);
         }
-        let store = self.clone();
-        let _making = self.inner.making.lock().await;
-        blocking(move || {
+        let (store, keys) = (self.clone(), keys.to_vec());
+        self.making(move |making| {
             if path.is_dir() {
                 return Ok(path);
             }
@@ -145,39 +160,86 @@ impl CodeStore {
             for tree in &trees {
                 layers::lay_over(tree, &made).map_err(io_error("merge the layer", tree))?;
             }
+            making.layers.insert(path.clone(), keys);
             put_in_place(&made, &path)?;
             Ok(path)
         })
         .await
     }
 
-    /// Remove every zip that is not in `keep`, and what was made of it. Returns how many zips went.
-    ///
-    /// Workers that still run removed code lose it under their feet: retire them first.
-    pub async fn remove_unreferenced(&self, keep: &HashSet<CodeKey>) -> Result<usize, CodeError> {
-        let (store, keep) = (self.clone(), keep.clone());
-        let _making = self.inner.making.lock().await;
-        blocking(move || store.remove_now(&keep)).await
+    /// Keep some code until the pin is dropped, whatever [`CodeStore::remove_unreferenced`] is told.
+    pub(crate) fn pin(&self, keys: Vec<CodeKey>) -> Pin {
+        self.inner.pins.pin(keys)
     }
 
-    fn remove_now(&self, keep: &HashSet<CodeKey>) -> Result<usize, CodeError> {
+    /// Remove every zip that is not in `keep`, and what was made of it: its content, and merged layers that it is one
+    /// of. Returns how many zips went.
+    ///
+    /// To be called from time to time while the server runs: what living workers run stays, and so does what was
+    /// uploaded in the last [`caps::UPLOAD_GRACE`], since what will refer to it may not be written yet. Both go with
+    /// a later call. `keep` may therefore be a little older than this call, but not older than that grace.
+    pub async fn remove_unreferenced(&self, keep: &HashSet<CodeKey>) -> Result<usize, CodeError> {
+        let (store, keep) = (self.clone(), keep.clone());
+        self.making(move |making| store.remove_now(&keep, making)).await
+    }
+
+    fn remove_now(&self, keep: &HashSet<CodeKey>, making: &mut Made) -> Result<usize, CodeError> {
         let zips = self.inner.directory.join("zips");
+        let rubbish = self.make_dir()?;
         let mut removed = 0;
-        for path in files::list(&zips).map_err(io_error("list", &zips))? {
-            let key =
-                path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse::<CodeKey>().ok());
-            if key.as_ref().is_some_and(|key| keep.contains(key)) {
-                continue;
-            }
-            fs::remove_file(&path).map_err(io_error("remove", &path))?;
-            if let Some(key) = key {
-                let tree = self.unzipped_path(&key);
-                fs::remove_dir_all(&tree).map_err(io_error("remove", &tree))?;
-                removed += 1;
+        for (number, path) in files::list(&zips).map_err(io_error("list", &zips))?.into_iter().enumerate() {
+            let name = path.file_stem().and_then(|name| name.to_str());
+            match name.and_then(|name| name.parse::<CodeKey>().ok()) {
+                Some(key) if keep.contains(&key) => {}
+                Some(key) => {
+                    let place = rubbish.join(number.to_string());
+                    removed += usize::from(self.take_away(&key, &path, &place, making)?);
+                }
+                // Nobody uploads now.
+                None => fs::remove_file(&path).map_err(io_error("remove", &path))?,
             }
         }
         fs::sync_dir(&zips).map_err(io_error("sync", &zips))?;
+        fs::remove_dir_all(&rubbish).map_err(io_error("remove", &rubbish))?;
         Ok(removed)
+    }
+
+    /// Move a zip and all that was made of it to the new directory `place`, unless it is needed. Moving is quick:
+    /// nobody can pin the code meanwhile.
+    fn take_away(
+        &self,
+        key: &CodeKey,
+        zip: &Path,
+        place: &Path,
+        making: &mut Made,
+    ) -> Result<bool, CodeError> {
+        let pins = self.inner.pins.state();
+        if pins.holds(key, self.inner.clock.monotonic()) {
+            return Ok(false);
+        }
+        fs::create_dir_all(place).map_err(io_error("make", place))?;
+        files::rename(zip, &place.join("zip")).map_err(io_error("remove", zip))?;
+        let merged = making.layers.extract_if(|_, layers| layers.contains(key)).map(|(path, _)| path);
+        for (number, tree) in merged.chain([self.unzipped_path(key)]).enumerate() {
+            match files::rename(&tree, &place.join(number.to_string())) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(io_error("remove", &tree)(error));
+                }
+                _ => {}
+            }
+        }
+        drop(pins);
+        Ok(true)
+    }
+
+    /// Do work that makes or removes directories, one at a time. It is done to its end, and nothing else begins before,
+    /// also if whoever asked for it is gone.
+    async fn making<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Made) -> Result<T, CodeError> + Send + 'static,
+    ) -> Result<T, CodeError> {
+        let mut making = Arc::clone(&self.inner.making).lock_owned().await;
+        blocking(move || work(&mut making)).await
     }
 
     /// Unzip to a place of its own, then rename it into place. Returns the size of the content.
@@ -222,7 +284,14 @@ fn put_in_place(made: &Path, path: &Path) -> Result<(), CodeError> {
     if path.is_dir() {
         return fs::remove_dir_all(made).map_err(io_error("remove", made));
     }
-    files::rename(made, path).map_err(io_error("move into place", path))
+    match files::rename(made, path) {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) =>
+        {
+            fs::remove_dir_all(made).map_err(io_error("remove", made))
+        }
+        other => other.map_err(io_error("move into place", path)),
+    }
 }
 
 fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CodeError {

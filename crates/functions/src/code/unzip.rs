@@ -25,20 +25,21 @@ pub(super) fn unzip(zip: Bytes, into: &Path) -> Result<u64, CodeError> {
     if count > limit {
         return Err(BadZip::TooManyEntries { count, limit }.into());
     }
-    let mut unzipping = Unzipping { into, total: 0, links: BTreeMap::new() };
+    let mut unzipping = Unzipping { into, entries: count, total: 0, links: BTreeMap::new() };
     for index in 0..count {
         unzipping.entry(archive.by_index(index).map_err(|error| unreadable(&error))?)?;
     }
-    for (path, target) in &unzipping.links {
-        make_dirs(into, parent(path))
-            .and_then(|()| std::os::unix::fs::symlink(target, into.join(path)))
-            .map_err(|error| conflict(&error, path))?;
+    for (path, target) in std::mem::take(&mut unzipping.links) {
+        unzipping.make_dirs(parent(&path))?;
+        std::os::unix::fs::symlink(target, into.join(&path)).map_err(|error| conflict(&error, &path))?;
     }
     Ok(unzipping.total)
 }
 
 struct Unzipping<'a> {
     into: &'a Path,
+    /// Those of the zip, and the directories made for their paths.
+    entries: usize,
     /// Bytes written.
     total: u64,
     links: BTreeMap<PathBuf, PathBuf>,
@@ -49,7 +50,7 @@ impl Unzipping<'_> {
         let name = entry.name().map_err(|error| unreadable(&error))?.into_owned();
         let Some(path) = inside(&name) else { return Err(unsafe_path(&name)) };
         if entry.is_dir() {
-            return make_dirs(self.into, &path).map_err(|error| conflict(&error, &path));
+            return self.make_dirs(&path);
         }
         if path.as_os_str().is_empty() {
             return Err(unsafe_path(&name));
@@ -64,7 +65,7 @@ impl Unzipping<'_> {
             self.links.insert(path, PathBuf::from(text));
             return Ok(());
         }
-        make_dirs(self.into, parent).map_err(|error| conflict(&error, parent))?;
+        self.make_dirs(parent)?;
         let mode = 0o444 | (entry.unix_mode().unwrap_or(0o644) & 0o755);
         let mut content = (&mut entry).take(caps::MAX_UNZIPPED_BYTES + 1 - self.total);
         let target = self.into.join(&path);
@@ -80,26 +81,32 @@ impl Unzipping<'_> {
         }
         Ok(())
     }
-}
 
-/// Make the directories of `path` below `root`, refusing to go through anything that is not a directory.
-fn make_dirs(root: &Path, path: &Path) -> io::Result<()> {
-    let mut at = root.to_owned();
-    for part in path.components() {
-        at.push(part);
-        match std::fs::symlink_metadata(&at) {
-            Ok(meta) if meta.is_dir() => {}
-            Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
-            Err(_) => {
-                fs::create_dir_all(&at)?;
-                files::set_mode(&at, 0o755)?;
+    /// Make the directories of `path`, refusing to go through anything that is not a directory.
+    fn make_dirs(&mut self, path: &Path) -> Result<(), CodeError> {
+        let limit = caps::MAX_ZIP_ENTRIES;
+        let mut at = self.into.to_owned();
+        for part in path.components() {
+            at.push(part);
+            match std::fs::symlink_metadata(&at) {
+                Ok(meta) if meta.is_dir() => {}
+                Ok(_) => return Err(unsafe_path(&path.display().to_string())),
+                Err(_) => {
+                    self.entries += 1;
+                    if self.entries > limit {
+                        return Err(BadZip::TooManyEntries { count: self.entries, limit }.into());
+                    }
+                    fs::create_dir_all(&at)
+                        .and_then(|()| files::set_mode(&at, 0o755))
+                        .map_err(|error| conflict(&error, path))?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
-/// An entry's name as a relative path without any way up; `None` if it is not one.
+/// An entry's name as a relative path without any way up; `None` if it is not one, or too deep.
 fn inside(name: &str) -> Option<PathBuf> {
     let mut path = PathBuf::new();
     for part in Path::new(name).components() {
@@ -109,7 +116,8 @@ fn inside(name: &str) -> Option<PathBuf> {
             Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
         }
     }
-    (!name.contains('\0')).then_some(path)
+    let is_shallow = path.components().count() <= caps::MAX_ZIP_DEPTH;
+    (is_shallow && !name.contains('\0')).then_some(path)
 }
 
 fn parent(path: &Path) -> &Path {
@@ -163,6 +171,8 @@ mod tests {
         for name in ["../a", "/a", "a/../../b", "a/../b", "a\0b"] {
             assert_eq!(inside(name), None, "{name:?}");
         }
+        assert!(inside(&"d/".repeat(64)).is_some());
+        assert_eq!(inside(&"d/".repeat(65)), None);
         let at = Path::new("lib/x");
         assert!(stays_inside(at, Path::new("../y.so")) && stays_inside(at, Path::new("../../z")));
         assert!(!stays_inside(at, Path::new("../../../etc")));

@@ -17,6 +17,7 @@ mod probe;
 
 pub use init::sandbox_main;
 pub(crate) use launch::{Ending, Launched, launch};
+pub(crate) use mounts::shown_around;
 pub use plan::Isolation;
 pub(crate) use plan::{Confine, Plan, Report, Run};
 pub use probe::IsolationUnavailable;

@@ -49,6 +49,15 @@ const PROC_HIDDEN: [&str; 7] = [
     "/proc/kallsyms",
 ];
 
+/// The path of the host that every function sees and that `directory` is in, if there is one.
+pub(crate) fn shown_around(directory: &Path) -> Option<&'static str> {
+    let real = directory.canonicalize();
+    let real = real.as_deref().unwrap_or(directory);
+    SYSTEM.iter().chain(&ETC).copied().find(|shown| {
+        directory.starts_with(shown) || Path::new(shown).canonicalize().is_ok_and(|at| real.starts_with(at))
+    })
+}
+
 /// Build the new root, make it the root, and leave the host's files behind. Returns what could not be had.
 pub(super) fn build_root(plan: &Plan) -> Result<Vec<String>, Refused> {
     let mut notes = Vec::new();
@@ -229,8 +238,15 @@ impl<T, E: std::fmt::Display> StepAt<T> for Result<T, E> {
 
 #[cfg(test)]
 mod tests {
-    use super::mount_point;
+    use super::{mount_point, shown_around};
     use std::path::Path;
+
+    #[test]
+    fn a_directory_below_a_system_path_is_shown() {
+        assert_eq!(shown_around(Path::new("/usr/local/share/no-such-data")), Some("/usr"));
+        assert_eq!(shown_around(Path::new("/bin")).is_some(), Path::new("/bin").exists());
+        assert_eq!(shown_around(Path::new("/var/lib/no-such-data")), None);
+    }
 
     #[test]
     fn a_mount_point_may_hold_a_blank() {

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub enum Isolation {
     /// Own user, mount, process, IPC and host-name namespaces: the function sees a file system of its own with its
     /// code at /var/task, its layers at /opt and a private /tmp, and neither the host's files nor its processes.
+    /// The network namespace is the host's: a function reaches whatever the server's machine reaches, services on
+    /// loopback and abstract Unix sockets included.
     #[default]
     Namespaces,
     /// A plain process of the server's own user. It can read and write whatever the server can. There is no

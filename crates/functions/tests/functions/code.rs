@@ -40,6 +40,9 @@ async fn a_zip_is_kept_by_its_content_over_a_restart() {
     let tree = store.materialize(&stored.key).await.unwrap();
     assert_eq!(fs::read_to_string(&tree.join("main.py")).unwrap(), "x");
     let mode = |name: &str| tree.join(name).metadata().unwrap().permissions().mode() & 0o777;
+    let of = |path: PathBuf| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(of(directory.clone()), 0o700);
+    assert_eq!(of(directory.join("zips").join(format!("{}.zip", stored.key))), 0o600);
     assert_eq!(mode("main.py"), 0o644);
     assert_eq!(mode("bin/bootstrap"), 0o755);
     assert_eq!(store.materialize(&stored.key).await.unwrap(), tree);
@@ -159,4 +162,31 @@ fn a_key_is_64_hexadecimal_digits() {
     for text in ["", "../zips/x", &key[1..], &key.to_uppercase()] {
         assert!(text.parse::<CodeKey>().is_err(), "{text}");
     }
+}
+
+#[tokio::test]
+async fn what_was_just_uploaded_is_kept_and_merged_layers_go_with_a_layer() {
+    let directory = directory();
+    let store = CodeStore::open(&directory).unwrap();
+    let old = store.put_zip(zip_of(&[("old", "1")])).await.unwrap().key;
+    drop(store);
+    let store = CodeStore::open(&directory).unwrap();
+    let new = store.put_zip(zip_of(&[("new", "2")])).await.unwrap().key;
+    let both = store.materialize_layers(&[old.clone(), new.clone()]).await.unwrap();
+    let only_new = store.materialize_layers(std::slice::from_ref(&new)).await.unwrap();
+    assert_eq!(store.remove_unreferenced(&HashSet::new()).await.unwrap(), 1);
+    assert!(matches!(store.get_zip(&old).await, Err(CodeError::Missing { .. })));
+    assert!(!both.exists());
+    assert!(only_new.join("new").exists() && store.get_zip(&new).await.is_ok());
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn directories_that_only_paths_name_are_counted() {
+    let store = CodeStore::temporary().unwrap();
+    let deep = "d/".repeat(62);
+    let names: Vec<String> = (0..1_700).map(|number| format!("{number}/{deep}f")).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let error = bad(store.put_zip(zip_of(&files)).await.unwrap_err());
+    assert!(matches!(error, BadZip::TooManyEntries { count: 100_001, limit: 100_000 }), "{error}");
 }

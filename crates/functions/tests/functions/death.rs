@@ -29,7 +29,7 @@ async fn server_to_be_killed() {
     functions.invoke(spec, call(&format!("\"{event}\""))).await.unwrap();
 }
 
-fn processes_with(mark: &str) -> Vec<PathBuf> {
+pub(crate) fn processes_with(mark: &str) -> Vec<PathBuf> {
     let all = Path::new("/proc").read_dir().unwrap().map(|entry| entry.unwrap().path());
     all.filter(|path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

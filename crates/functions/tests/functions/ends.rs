@@ -1,6 +1,7 @@
 //! Functions that end badly.
 
 use crate::common::{call, invoke, json, py, python, sandbox_exe, spec, start, text};
+use crate::death::processes_with;
 use millstream_functions::{FunctionError, Functions, InvokeError, Isolation, Options, Runtime};
 use std::sync::Arc;
 
@@ -158,4 +159,68 @@ async fn without_isolation_nothing_runs_unless_told_so() {
     assert!(child.exists());
     functions.shutdown().await;
     assert!(!child.exists(), "what a function left behind ends with it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runtime_that_could_not_start_takes_no_invocation() {
+    let Some(functions) = start(Options::default()).await else { return };
+    let bootstrap = r#"#!/bin/bash
+exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API%:*}/${AWS_LAMBDA_RUNTIME_API#*:}"
+body='{"errorType":"Runtime.Broken","errorMessage":"no"}'
+printf 'POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s' "${#body}" "$body" >&3
+while true; do sleep 1; done
+"#;
+    let broken = Arc::new(spec(&functions, Runtime::ProvidedAl2023, &[("bootstrap", bootstrap)]).await);
+    for _ in 0..2 {
+        let reply = invoke(&functions, &broken, "{}").await;
+        assert_eq!(error_of(&reply), ("Runtime.Broken".to_owned(), "no".to_owned()));
+        assert_eq!(functions.workers().idle, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_eats_memory_while_idle_is_killed() {
+    let Some(functions) = start(Options::default()).await else { return };
+    let code = "import subprocess, threading, time\n\
+                kept = []\n\
+                def eat():\n    time.sleep(0.2)\n    kept.append(b'x' * (400 << 20))\n    time.sleep(1000)\n\
+                def handler(event, context):\n    subprocess.Popen(['sleep', event])\n    \
+                threading.Thread(target=eat).start()\n    return 'fine'\n";
+    let greedy = py(&functions, code).await;
+    let mark = format!("{}.{}", 200_000 + millstream_host::entropy::u64() % 100_000, std::process::id());
+    let reply = invoke(&functions, &greedy, &format!("\"{mark}\"")).await;
+    assert_eq!(text(&reply.payload), "\"fine\"");
+    // Ends when the worker is gone; nobody invokes it meanwhile, and it does not expire for minutes.
+    while !processes_with(&mark).is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_may_hold_half_a_character() {
+    let Some(functions) = start(Options::default()).await else { return };
+    let odd = py(&functions, "def handler(event, context):\n    raise ValueError('a\\ud800b')\n").await;
+    let reply = invoke(&functions, &odd, "{}").await;
+    assert!(text(&reply.payload).contains(r"a\ud800b"), "{}", text(&reply.payload));
+    assert!(invoke(&functions, &odd, "{}").await.init.is_none(), "the worker lives");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_starts_while_all_ends_is_ended_too() {
+    let Some(functions) = start(Options::default()).await else { return };
+    let slow = py(&functions, "import time\ndef handler(event, context):\n    time.sleep(1000)\n").await;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (functions, slow) = (functions.clone(), Arc::clone(&slow));
+        calls.spawn(async move { functions.invoke(slow, call("{}")).await });
+    }
+    while functions.workers().busy == 0 {
+        tokio::task::yield_now().await;
+    }
+    functions.shutdown().await;
+    for outcome in calls.join_all().await {
+        let error = outcome.unwrap_err();
+        assert!(matches!(error, InvokeError::Lost | InvokeError::ShuttingDown), "{error}");
+    }
+    assert_eq!(functions.workers().busy, 0);
 }
