@@ -24,13 +24,13 @@ const FORBIDDEN: [(&str, &str); 6] = [
 
 /// Package registries. The repository says what it needs; where to get it from is the machine's own setting.
 const REGISTRIES: [&str; 7] = [
-    concat!("registry.", "npmjs.org"),
-    concat!("registry.", "yarnpkg.com"),
+    concat!("registry.npm", "js.org"),
+    concat!("registry.yarn", "pkg.com"),
     concat!("pypi", ".org"),
     concat!("pythonhosted", ".org"),
     concat!("crates", ".io"),
-    concat!("proxy.", "golang.org"),
-    concat!("repo1.", "maven.org"),
+    concat!("proxy.go", "lang.org"),
+    concat!("repo1.mav", "en.org"),
 ];
 
 /// Every file that git knows or would add.
