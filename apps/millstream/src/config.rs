@@ -66,12 +66,7 @@ impl Config {
         let default_bind = DEFAULT_BIND.parse().context("the default address")?;
         let bind = arguments.bind.or(file.bind).unwrap_or(default_bind);
         let exposed = arguments.allow_insecure_bind || file.allow_insecure_bind.unwrap_or(false);
-        ensure!(
-            bind.ip().is_loopback() || exposed,
-            "{bind} can be reached from other machines, and whoever reaches it could run code here: there are no \
-             credentials to ask for yet. Bind to 127.0.0.1, or give --allow-insecure-bind where only trusted machines \
-             can reach it"
-        );
+        refuse_exposed(bind, exposed)?;
         let max_workers = arguments.max_workers.or(file.max_workers).unwrap_or(DEFAULT_WORKERS);
         ensure!((1..=MOST_WORKERS).contains(&max_workers), "max-workers must be from 1 to {MOST_WORKERS}");
         let isolation = arguments.function_isolation.or(file.function_isolation);
@@ -86,6 +81,17 @@ impl Config {
             log_format: arguments.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
+}
+
+/// Refuse an address that other machines can reach, unless that was asked for.
+pub(crate) fn refuse_exposed(bind: SocketAddr, allowed: bool) -> Result<()> {
+    ensure!(
+        bind.ip().is_loopback() || allowed,
+        "{bind} can be reached from other machines, and whoever reaches it could run code here: there are no \
+         credentials to ask for yet. Bind to 127.0.0.1, or use `serve` with --allow-insecure-bind where only trusted \
+         machines can reach it"
+    );
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Settings> {
@@ -162,6 +168,16 @@ mod tests {
         let flags = ServeArguments { data: Some("d".into()), ..ServeArguments::default() };
         let here = std::env::current_dir().unwrap().join("d");
         assert_eq!(with_file("memory = true", flags).unwrap().storage, Storage::Directory(here));
+    }
+
+    #[test]
+    fn only_this_machine_may_reach_it_by_default() {
+        for (address, fine) in
+            [("127.0.0.1:0", true), ("[::1]:0", true), ("0.0.0.0:0", false), ("10.0.0.1:1", false)]
+        {
+            assert_eq!(refuse_exposed(address.parse().unwrap(), false).is_ok(), fine, "{address}");
+            assert!(refuse_exposed(address.parse().unwrap(), true).is_ok());
+        }
     }
 
     #[test]
