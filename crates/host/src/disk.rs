@@ -78,6 +78,12 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
 
     fn set_len(&self, len: u64) -> io::Result<()>;
 
+    /// Give a part of the file back to the disk; it reads as zeros from then on. Offset and length are whole blocks.
+    ///
+    /// # Errors
+    /// `Unsupported` if the file system cannot.
+    fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()>;
+
     /// Fill `buffer`, however many reads that takes.
     ///
     /// # Errors

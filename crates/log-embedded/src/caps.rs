@@ -1,5 +1,7 @@
 //! Every limit of this crate.
 
+use std::num::NonZeroUsize;
+
 /// Bytes that the writer takes from the queue for one group. One call may be larger and is then a group by itself.
 pub(crate) const GROUP_BYTES: u64 = 8 << 20;
 
@@ -21,8 +23,43 @@ pub(crate) const ROTATE_RETRY: std::time::Duration = std::time::Duration::from_s
 /// Reads of the disk under way at the same time; more wait.
 pub(crate) const CONCURRENT_READS: usize = 16;
 
-/// WAL files kept open for reading; each read under way may hold one more.
-pub(crate) const OPEN_FILES: usize = 64;
+/// WAL files kept open for reading, and as many segments; each read under way may hold one more.
+pub(crate) const OPEN_FILES: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not 0");
+
+/// Bytes of segments' footers kept in memory.
+pub(crate) const FOOTER_BYTES: usize = 32 << 20;
+
+/// Bytes of a run between two marks in a segment's footer.
+pub(crate) const MARK_BYTES: u64 = 64 << 10;
+
+/// Bytes that one read of a segment takes at least and at most, but for one larger batch.
+pub(crate) const SEGMENT_READ: (usize, usize) = (64 << 10, 1 << 20);
+
+/// Bytes of a segment that are written with one call, and synced together: no commit waits behind more.
+pub(crate) const SEGMENT_PIECE: usize = 1 << 20;
+pub(crate) const SEGMENT_SYNC: u64 = 8 << 20;
+
+/// What a flush takes of a shard at a time.
+pub(crate) const FLUSH_BATCHES: usize = 4_096;
+pub(crate) const FLUSH_BYTES: usize = 4 << 20;
+
+/// How long after a flush that failed the next one is tried, and how many in a row stop the log. A full disk does not
+/// count: that passes.
+pub(crate) const FLUSH_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+pub(crate) const FLUSH_FAILURES: u32 = 30;
+
+/// Dead records are given back to the disk in blocks of this size.
+pub(crate) const HOLE_BYTES: u64 = 4096;
+
+/// A checkpoint has 40 bytes a shard and 24 a segment: this is some millions of them.
+pub(crate) const CHECKPOINT_BYTES: u64 = 512 << 20;
+
+/// The part of a WAL file that is kept for trims and drops, which make room, when the disk is full: an eighth of the
+/// file, and at most this.
+pub(crate) const RESERVE_BYTES: u64 = 256 << 10;
+
+/// WAL that is in no segment yet: flushing starts at the first, and this is the most that a start may have to replay.
+pub(crate) const FLUSH_AT: std::ops::RangeInclusive<u64> = 64 << 10..=1 << 30;
 
 /// A WAL file's size: replay reads one file at a time into memory.
 pub(crate) const WAL_FILE_BYTES: std::ops::RangeInclusive<u64> = 32 << 10..=1 << 30;

@@ -2,12 +2,13 @@ use crate::Shared;
 use crate::caps;
 use crate::directory;
 use crate::error::OpenError;
-use crate::failstop::FailStop;
-use crate::index::Place;
+use crate::flush::Worker;
+use crate::flusher::Flusher;
+use crate::open;
 use crate::options::Options;
-use crate::queue::{Command, Queue, Work};
-use crate::reader::Reader;
-use crate::shard::{Change, Plan, Shards, Source};
+use crate::queue::{Command, Work};
+use crate::segment::table::Segments;
+use crate::shard::{Change, Sought};
 use crate::stats::{Counters, Stats};
 use crate::wal::files::Maker;
 use crate::wal::recover::{self, RecoveryReport, io_error};
@@ -18,10 +19,10 @@ use async_trait::async_trait;
 use millstream_host::disk::DiskLock;
 use millstream_host::{Clock, SystemClock};
 use millstream_log::{
-    AppendError, Batch, Chunk, Log, ReadError, ReadLimit, Refused, RetentionClass, StoredBatch, TailWatch,
-    Ticket, ticket,
+    AppendError, Batch, Chunk, Log, ReadError, ReadLimit, Refused, RetentionClass, TailWatch, Ticket, ticket,
 };
 use millstream_types::{LogShard, Position, Timestamp};
+use std::io;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct EmbeddedLog {
     shared: Arc<Shared>,
     /// Reads of the disk that may start now.
     pub(crate) reads: Arc<Semaphore>,
+    /// Whether reads of the disk are made where they are asked for.
+    inline: bool,
     ended: watch::Receiver<bool>,
     signal: Mutex<std::sync::mpsc::Receiver<()>>,
     /// The writer has it too, so that the directory is free when both are gone.
@@ -48,7 +51,8 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// Take the directory, replay it, and mark what was found as durable. `background` prewrites files on a thread.
+    /// Take the directory, replay it, and mark what was found as durable. `background` makes files and flushes on
+    /// threads.
     pub(crate) fn open(
         options: &Options,
         background: bool,
@@ -57,56 +61,48 @@ impl Core {
         options.check()?;
         let disk = &options.disk;
         let lock = directory::take(disk)?;
-        let found = recover::recover(disk, options.wal_file_bytes)?;
-        let maker = Maker { disk: Arc::clone(disk), bytes: options.wal_file_bytes, next: found.next_file };
-        let spares = if background {
-            Spares::background(found.spares, maker).map_err(io_error(&**disk, "starting a thread"))?
-        } else {
-            Spares::inline(found.spares, maker)
-        };
-        let admission = usize::try_from(options.admission_bytes).unwrap_or(Semaphore::MAX_PERMITS);
-        let shared = Arc::new(Shared {
-            queue: Queue::default(),
-            admission: Arc::new(Semaphore::new(admission)),
-            call_bytes: options.call_bytes(),
-            shards: Shards::default(),
-            reader: Reader::new(Arc::clone(disk)),
-            failstop: FailStop::default(),
-            counters: Counters::default(),
-            clock,
-        });
+        let (checkpoint, next_checkpoint) = open::load_checkpoint(disk)?;
+        let checkpoint = checkpoint.as_ref();
+        let found = recover::recover(disk, checkpoint, options.wal_file_bytes, options.recycled_files())?;
+        let segments = Segments::default();
+        let next_segment =
+            open::restore_segments(disk, checkpoint, &found.discarded, &found.shards, &segments)?;
+        let mut report = found.report;
+        report.segments = segments.usage().segments;
+        let shared = Arc::new(Shared::new(options, segments, clock));
         let known = found.shards.values().map(|tracked| Change::Created(Arc::clone(&tracked.shard)));
         shared.shards.apply(known.collect());
         Counters::add(&shared.counters.wal_bytes, found.bytes);
-        let memory = options.memory_tail_bytes;
-        let mut writer = Writer::new(Arc::clone(&shared), spares, found.end, found.shards, memory);
+        Counters::add(&shared.counters.written, report.replayed_bytes);
+        let pool = found.pool;
+        let maker = Maker {
+            disk: Arc::clone(disk),
+            pool: Arc::clone(&pool),
+            bytes: options.wal_file_bytes,
+            next: found.next_file,
+        };
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            disk: Arc::clone(disk),
+            pool,
+            abort: Arc::default(),
+            next_segment,
+            next_checkpoint,
+            oldest_wal: found.oldest_file,
+            orphans: Vec::new(),
+            no_holes: false,
+        };
+        let (spares, flusher) = if background {
+            let threads = || -> io::Result<_> {
+                Ok((Spares::background(found.spares, maker)?, Flusher::background(worker)?))
+            };
+            threads().map_err(io_error(&**disk, "starting a thread"))?
+        } else {
+            (Spares::inline(found.spares, maker), Flusher::Inline(Box::new(worker)))
+        };
+        let mut writer = Writer::new(Arc::clone(&shared), options, spares, flusher, found.end, found.shards);
         writer.mark();
-        Ok((Self { shared, writer, lock }, found.report))
-    }
-}
-
-impl Shared {
-    pub(crate) fn plan(&self, shard: LogShard, from: Position, limit: ReadLimit) -> Result<Plan, ReadError> {
-        self.shards.get(shard)?.plan(from, limit)
-    }
-}
-
-impl Plan {
-    /// What must be read from the disk, which comes before what is in memory.
-    pub(crate) fn places(&self) -> Vec<Place> {
-        let places = self.sources.iter().map_while(|source| match source {
-            Source::Disk(place) => Some(*place),
-            Source::Memory(_) => None,
-        });
-        places.collect()
-    }
-
-    pub(crate) fn into_chunk(self, mut batches: Vec<StoredBatch>) -> Chunk {
-        batches.extend(self.sources.into_iter().filter_map(|source| match source {
-            Source::Memory(stored) => Some(stored),
-            Source::Disk(_) => None,
-        }));
-        Chunk { batches, tail: self.tail, newest: self.newest }
+        Ok((Self { shared, writer, lock }, report))
     }
 }
 
@@ -118,16 +114,23 @@ impl EmbeddedLog {
     /// See [`OpenError`]; every text says what to do.
     pub fn open(options: &Options) -> Result<(Self, RecoveryReport), OpenError> {
         let (Core { shared, writer, lock }, report) = Core::open(options, true, SystemClock::shared())?;
-        let Ended { flag, signal } =
-            thread::start(writer, Arc::clone(&shared), options.idle_mark, Arc::clone(&lock))
-                .map_err(io_error(&*options.disk, "starting a thread"))?;
+        let ended = thread::start(writer, Arc::clone(&shared), options.idle_mark, Arc::clone(&lock))
+            .map_err(io_error(&*options.disk, "starting a thread"))?;
+        Ok((Self::assemble(shared, lock, ended, false), report))
+    }
+
+    pub(crate) fn assemble(
+        shared: Arc<Shared>,
+        lock: Arc<dyn DiskLock>,
+        Ended { flag, signal }: Ended,
+        inline: bool,
+    ) -> Self {
         let reads = Arc::new(Semaphore::new(caps::CONCURRENT_READS));
-        let log = Self { shared, reads, ended: flag, signal: Mutex::new(signal), _lock: lock };
-        Ok((log, report))
+        Self { shared, reads, inline, ended: flag, signal: Mutex::new(signal), _lock: lock }
     }
 
     pub fn stats(&self) -> Stats {
-        self.shared.counters.read(self.shared.shards.len())
+        self.shared.stats()
     }
 
     /// Queue work when there is room for it. `max_wait` of `None` waits as long as it takes.
@@ -163,16 +166,23 @@ impl EmbeddedLog {
         ticket.durable().await.map(drop)
     }
 
-    async fn fetch(&self, shard: LogShard, places: Vec<Place>) -> Result<Vec<StoredBatch>, ReadError> {
+    /// Do what may wait for the disk where waiting is allowed.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Shared) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        if self.inline {
+            return read(&self.shared);
+        }
         let permit = Arc::clone(&self.reads).acquire_owned().await;
         let permit = permit.map_err(|error| ReadError::Io(error.to_string()))?;
-        let log = Arc::clone(&self.shared);
-        let fetched = tokio::task::spawn_blocking(move || {
+        let shared = Arc::clone(&self.shared);
+        let done = tokio::task::spawn_blocking(move || {
             // Until the read is done: it goes on when its caller is gone.
             let _permit = permit;
-            log.reader.fetch(shard, &places)
+            read(&shared)
         });
-        fetched.await.map_err(|error| ReadError::Io(error.to_string()))?
+        done.await.map_err(|error| ReadError::Io(error.to_string()))?
     }
 }
 
@@ -189,10 +199,12 @@ impl Log for EmbeddedLog {
     }
 
     async fn read(&self, shard: LogShard, from: Position, limit: ReadLimit) -> Result<Chunk, ReadError> {
-        let plan = self.shared.plan(shard, from, limit)?;
-        let places = plan.places();
-        let from_disk = if places.is_empty() { Vec::new() } else { self.fetch(shard, places).await? };
-        Ok(plan.into_chunk(from_disk))
+        let limit = ReadLimit { bytes: limit.bytes.min(caps::READ_BYTES), ..limit };
+        let plan = self.shared.shards.get(shard)?.plan(from, limit)?;
+        if plan.is_in_memory() {
+            return Ok(plan.into_chunk());
+        }
+        self.on_disk(move |shared| shared.read(shard, from, limit)).await
     }
 
     fn tail(&self, shard: LogShard) -> Result<TailWatch, ReadError> {
@@ -200,7 +212,10 @@ impl Log for EmbeddedLog {
     }
 
     async fn seek_time(&self, shard: LogShard, at: Timestamp) -> Result<Position, ReadError> {
-        self.shared.shards.get(shard)?.seek_time(at)
+        if let Sought::At(position) = self.shared.shards.get(shard)?.seek_time(at)? {
+            return Ok(position);
+        }
+        self.on_disk(move |shared| shared.seek_time(shard, at)).await
     }
 
     async fn create(&self, shard: LogShard, class: RetentionClass) -> Result<(), AppendError> {

@@ -1,7 +1,7 @@
 use millstream_types::{Position, Timestamp};
 use std::collections::VecDeque;
 
-/// Where a batch is in the WAL: 32 bytes in memory for each batch that a shard holds.
+/// Where a batch is in the WAL: 32 bytes in memory for each batch that is in no segment yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) first: Position,
@@ -21,7 +21,7 @@ impl Place {
     }
 }
 
-/// A shard's batches in order: positions are dense, timestamps never fall.
+/// A shard's batches in the WAL, in order: positions are dense, timestamps never fall.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     places: VecDeque<Place>,
@@ -32,8 +32,8 @@ impl Index {
         self.places.push_back(place);
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.places.len()
+    pub(crate) fn first(&self) -> Option<&Place> {
+        self.places.front()
     }
 
     /// The number of the first batch that ends after `position`.
@@ -51,9 +51,9 @@ impl Index {
         self.places.get(number).map(|place| place.first)
     }
 
-    /// Forget the batches that end at `earliest` or before.
-    pub(crate) fn trim(&mut self, earliest: Position) {
-        let gone = self.holding(earliest);
+    /// Forget the batches that end at `upto` or before.
+    pub(crate) fn trim(&mut self, upto: Position) {
+        let gone = self.holding(upto);
         self.places.drain(..gone);
         if self.places.capacity() > 64 && self.places.capacity() / 4 > self.places.len() {
             self.places.shrink_to_fit();

@@ -1,9 +1,13 @@
-//! The embedded log: one write-ahead log (WAL) with group commit, shared by all shards of a data directory.
+//! The embedded log: a write-ahead log (WAL) with group commit, shared by all shards of a data directory, and immutable
+//! segments sorted by shard behind it.
 //!
 //! ```text
 //! append ──▶ admission ──▶ queue ──▶ writer thread: encode · write · sync ──▶ publish ──▶ tickets
 //!            (a budget of bytes)      one group of all that is queued          │
 //!                                                          memory tail, index, tail watches ◀── readers
+//!                                                                              │                  │
+//!                                      flush thread: segments · checkpoint ◀───┘   segments ◀─────┘
+//!                                                    └─▶ WAL files are written anew
 //! ```
 //!
 //! What holds:
@@ -11,25 +15,37 @@
 //! - Readers see what was published, which is durable, and every batch from the disk is checked before it is served.
 //! - The writer is the only one who writes to a WAL file in use, and one group is under way at a time.
 //! - A torn tail (never acknowledged) is removed at the next start; damage to acknowledged data refuses the start.
-//! - A write or sync that fails stops writing for good; a full disk at the change of files does not.
+//! - A write or sync of the WAL that fails stops writing for good; a full disk does not.
+//! - A WAL file is written anew only after a durable checkpoint says that segments hold what it held. A segment's file
+//!   is removed only after a durable checkpoint or WAL entry says that nothing of it is left.
+//! - A start replays at most `replay_bytes` of WAL: writing waits for the flush beyond that.
 //!
-//! What holds today: the WAL keeps everything, so a trim or drop frees memory and index but no disk, and the index has
-//! 32 bytes for every batch. Immutable segments, retention and the reuse of WAL files come on top of this: a segment is
-//! written from the memory tail, the index forgets what segments hold, and a WAL file whose groups are all in segments
-//! gets a new salt and goes to the spares.
+//! Memory: 32 bytes for each batch that is in the WAL only, 24 for each run (what one segment has of one shard), the
+//! memory tail, and the footers of segments that are read. An idle shard costs what its name costs.
 //!
 //! This crate knows nothing of streams, records' contents, HTTP or the wall clock.
 
+mod bytes;
 mod caps;
+mod checkpoint;
 mod directory;
+#[cfg(feature = "driven")]
+mod driven;
 mod embedded;
 mod error;
 mod failstop;
+mod flush;
+mod flusher;
 mod index;
 mod memory_tail;
+mod names;
+mod open;
+mod open_files;
 mod options;
 mod queue;
 mod reader;
+mod runs;
+mod segment;
 mod shard;
 mod stats;
 mod wal;
@@ -37,6 +53,8 @@ mod wal;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "driven")]
+pub use driven::Driver;
 pub use embedded::EmbeddedLog;
 pub use error::OpenError;
 pub use options::Options;
@@ -44,10 +62,12 @@ pub use stats::Stats;
 pub use wal::recover::RecoveryReport;
 
 use failstop::FailStop;
+use flusher::FlushState;
 use millstream_host::Clock;
 use millstream_log::Refused;
 use queue::Queue;
 use reader::Reader;
+use segment::table::Segments;
 use shard::Shards;
 use stats::Counters;
 use std::sync::Arc;
@@ -62,6 +82,8 @@ pub(crate) struct Shared {
     /// Bytes that one call may have.
     pub(crate) call_bytes: u64,
     pub(crate) shards: Shards,
+    pub(crate) segments: Segments,
+    pub(crate) flush: FlushState,
     pub(crate) reader: Reader,
     pub(crate) failstop: FailStop,
     pub(crate) counters: Counters,
@@ -69,6 +91,22 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn new(options: &Options, segments: Segments, clock: Arc<dyn Clock>) -> Self {
+        let admission = usize::try_from(options.admission_bytes).unwrap_or(Semaphore::MAX_PERMITS);
+        Self {
+            queue: Queue::default(),
+            admission: Arc::new(Semaphore::new(admission)),
+            call_bytes: options.call_bytes(),
+            shards: Shards::default(),
+            segments,
+            flush: FlushState::default(),
+            reader: Reader::new(&options.disk),
+            failstop: FailStop::default(),
+            counters: Counters::default(),
+            clock,
+        }
+    }
+
     /// Why a call is not taken, if none is.
     pub(crate) fn refusal(&self) -> Option<Refused> {
         let stopped = self.failstop.reason().map(|reason| Refused::Stopped(reason.to_owned()));

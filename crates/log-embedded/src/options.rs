@@ -17,6 +17,13 @@ pub struct Options {
     pub admission_bytes: u64,
     /// Bytes of recent batches that are kept in memory, all shards together.
     pub memory_tail_bytes: u64,
+    /// Bytes of WAL that are brought to segments together: 64 KiB to 1 GiB. More make larger segments, and a start that
+    /// replays more.
+    pub flush_bytes: u64,
+    /// How long a record may be in the WAL before it is brought to a segment, however little there is.
+    pub flush_after: Duration,
+    /// Bytes of WAL that a start may have to replay, at most 1 GiB. Writing waits for the flush beyond it.
+    pub replay_bytes: u64,
     /// How long the log must be quiet before it marks its newest group as durable on the disk.
     pub idle_mark: Duration,
 }
@@ -29,6 +36,9 @@ impl Options {
             wal_file_bytes: 64 << 20,
             admission_bytes: 256 << 20,
             memory_tail_bytes: 256 << 20,
+            flush_bytes: 256 << 20,
+            flush_after: Duration::from_hours(1),
+            replay_bytes: 1 << 30,
             idle_mark: Duration::from_millis(100),
         }
     }
@@ -52,6 +62,11 @@ impl Options {
         caps::CALL_BYTES.min(in_file).min(self.admission_bytes - caps::CALL_OVERHEAD)
     }
 
+    /// Recycled WAL files worth keeping: what is written between two flushes.
+    pub(crate) fn recycled_files(&self) -> usize {
+        usize::try_from(self.flush_bytes.div_ceil(self.wal_file_bytes) + 1).unwrap_or(1)
+    }
+
     pub(crate) fn check(&self) -> Result<(), OpenError> {
         let within = |name, value, range: std::ops::RangeInclusive<u64>| {
             if range.contains(&value) {
@@ -61,6 +76,10 @@ impl Options {
         };
         within("wal_file_bytes", self.wal_file_bytes, caps::WAL_FILE_BYTES)?;
         within("admission_bytes", self.admission_bytes, caps::ADMISSION_BYTES)?;
+        within("flush_bytes", self.flush_bytes, caps::FLUSH_AT)?;
+        // The flush under way, what comes meanwhile, and a call.
+        let least = self.flush_bytes.saturating_mul(2).min(*caps::FLUSH_AT.end());
+        within("replay_bytes", self.replay_bytes, least..=*caps::FLUSH_AT.end())?;
         if !self.wal_file_bytes.is_multiple_of(BLOCK) {
             let value = self.wal_file_bytes;
             let least = value - value % BLOCK;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// What the writer is asked to do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Work {
     Append(Vec<(LogShard, Batch)>),
     Create(LogShard, RetentionClass),
@@ -25,6 +25,11 @@ impl Work {
             }
             Self::Create(..) | Self::Trim(..) | Self::Drop(..) => entry::HEADER as u64,
         }
+    }
+
+    /// Whether it gives space back, so that it must go on when there is none.
+    pub(crate) fn makes_room(&self) -> bool {
+        matches!(self, Self::Trim(..) | Self::Drop(..))
     }
 
     /// What it takes of the admission budget.
@@ -56,6 +61,9 @@ pub(crate) enum Taken {
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     wake: Condvar,
+    /// For a writer without a thread.
+    #[cfg(feature = "driven")]
+    pub(crate) pushed: tokio::sync::Notify,
 }
 
 #[derive(Debug, Default)]
@@ -77,18 +85,29 @@ impl Queue {
         }
         inner.commands.push_back(command);
         drop(inner);
-        self.wake.notify_one();
+        self.wake();
         Ok(())
     }
 
     /// No more commands; those that are there are still taken.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
+        self.wake();
+    }
+
+    fn wake(&self) {
         self.wake.notify_one();
+        #[cfg(feature = "driven")]
+        self.pushed.notify_one();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
+    }
+
+    #[cfg(feature = "driven")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().commands.is_empty()
     }
 
     /// Wait for commands and take as many as fit into `bytes` (at least one).

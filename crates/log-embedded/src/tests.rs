@@ -9,4 +9,5 @@ mod in_flight;
 mod model;
 mod reads;
 mod recovery;
+mod rot;
 mod rotation;

@@ -474,6 +474,21 @@ impl DiskFile for SimFile {
         Ok(self.alive()?.files[self.id].cache.len() as u64)
     }
 
+    fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
+        let inner = &mut *self.alive()?;
+        if !self.writable {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let (offset, len) = (usize::try_from(offset), usize::try_from(len));
+        let (offset, len) = (offset.map_err(io::Error::other)?, len.map_err(io::Error::other)?);
+        let file = &mut inner.files[self.id];
+        let end = (offset + len).min(file.cache.len());
+        if offset < end {
+            file.write(offset, &vec![0; end - offset]);
+        }
+        Ok(())
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         let inner = &mut *self.alive()?;
         let len = usize::try_from(len).map_err(io::Error::other)?;

@@ -2,6 +2,7 @@
 
 use super::fixture::{Random, batch, commit, observe, open};
 use crate::queue::Work;
+use crate::shard::Source;
 use crate::wal::entry::Entry;
 use crate::wal::files::{self, FileHeader};
 use crate::wal::group::{Found, GroupHeader, HEADER};
@@ -89,16 +90,22 @@ fn damage_is_not_served_and_the_rest_is() {
         commit(&mut core, vec![Work::Append(vec![(shard, batch(random))])]);
     }
     let everything = ReadLimit { records: usize::MAX, bytes: usize::MAX };
-    let plan = core.shared.plan(shard, Position::ZERO, everything).unwrap();
-    let places = plan.places();
+    let sources = core.shared.shards.get(shard).unwrap().plan(Position::ZERO, everything).unwrap().sources;
+    let places: Vec<_> = sources
+        .iter()
+        .map(|source| match source {
+            Source::Wal(place) => *place,
+            other => panic!("nothing is in memory or in a segment: {other:?}"),
+        })
+        .collect();
     assert_eq!(places.len(), 3);
     disk.flip_bit(&files::name(places[1].file), u64::from(places[1].offset) + 41, 3).unwrap();
-    let fetch = |place| core.shared.reader.fetch(shard, &[place]);
+    let fetch = |place| core.shared.reader.fetch_all(shard, &[Source::Wal(place)]);
     assert!(fetch(places[0]).is_ok());
     let error = fetch(places[1]).unwrap_err();
     assert!(
         matches!(error, millstream_log::ReadError::Corrupt { position, .. } if position == places[1].first)
     );
     assert!(fetch(places[2]).is_ok());
-    assert!(core.shared.reader.fetch(LogShard(4), &places[..1]).is_err(), "another shard's batch");
+    assert!(core.shared.reader.fetch_all(LogShard(4), &sources[..1]).is_err(), "another shard's batch");
 }

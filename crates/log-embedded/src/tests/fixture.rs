@@ -117,15 +117,13 @@ pub(super) fn observe(core: &Core, shards: u64, random: &mut Random) -> Result<S
                 records: usize::try_from(random.below(6)).unwrap_or(0),
                 bytes: usize::try_from(random.below(20_000)).unwrap_or(0),
             };
-            let plan = match shard.plan(next, limit) {
+            let chunk = match core.shared.read(id, next, limit) {
                 Err(ReadError::Trimmed { earliest }) if next < earliest => {
                     (state.earliest, next) = (earliest, earliest);
                     continue;
                 }
                 other => other?,
             };
-            let from_disk = core.shared.reader.fetch(id, &plan.places())?;
-            let chunk = plan.into_chunk(from_disk);
             (state.tail, state.newest) = (chunk.tail, chunk.newest);
             let Some(last) = chunk.batches.last() else { break };
             assert!(last.end() <= chunk.tail, "{id}: read above the durable tail");
@@ -140,7 +138,13 @@ pub(super) fn observe(core: &Core, shards: u64, random: &mut Random) -> Result<S
 }
 
 pub(super) fn options(disk: &SimDisk, memory_tail_bytes: u64) -> Options {
-    Options { wal_file_bytes: FILE_BYTES, memory_tail_bytes, ..Options::new(Arc::new(disk.clone())) }
+    Options {
+        wal_file_bytes: FILE_BYTES,
+        memory_tail_bytes,
+        // The clock hurries: time alone flushes nothing.
+        flush_after: Duration::MAX,
+        ..Options::new(Arc::new(disk.clone()))
+    }
 }
 
 pub(super) fn open(disk: &SimDisk, memory_tail_bytes: u64) -> Result<Core, OpenError> {

@@ -41,18 +41,13 @@ fn format_1_is_read() {
     assert_eq!((report.files, report.shards, report.batches, report.torn_bytes), (2, 2, 23, 0));
     let read = |shard, from| {
         let limit = ReadLimit { records: usize::MAX, bytes: usize::MAX };
-        let plan = core.shared.plan(shard, Position(from), limit)?;
-        let batches = core.shared.reader.fetch(shard, &plan.places())?;
-        Ok::<_, ReadError>(batches)
+        core.shared.read(shard, Position(from), limit).map(|chunk| chunk.batches)
     };
     let kept: Vec<_> =
         read(KEPT, 0).unwrap().iter().flat_map(|stored| stored.records().collect::<Vec<_>>()).collect();
     let expected: Vec<_> = (0..20).map(|number| (Position(number), record(number).into())).collect();
     assert_eq!(kept, expected);
-    assert_eq!(
-        core.shared.shards.get(KEPT).unwrap().seek_time(Timestamp::from_millis(1_005)),
-        Ok(Position(5))
-    );
+    assert_eq!(core.shared.seek_time(KEPT, Timestamp::from_millis(1_005)), Ok(Position(5)));
     assert_eq!(read(TRIMMED, 0), Err(ReadError::Trimmed { earliest: Position(2) }));
     let trimmed = read(TRIMMED, 2).unwrap();
     assert_eq!((trimmed.len(), trimmed[0].first, trimmed[0].batch.count), (1, Position(0), 3));

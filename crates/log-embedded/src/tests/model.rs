@@ -2,48 +2,52 @@
 //! read after any crash; positions are dense and ordered; nothing above the durable tail is ever read; what was
 //! refused never appears; replaying twice is replaying once; damage is found, and never served.
 
-use super::fixture::{FILE_BYTES, Random, Shadow, batch, commit, observe, open};
+use super::fixture::{FILE_BYTES, Random, Shadow, batch, commit, observe, open_with, options};
 use crate::embedded::Core;
 use crate::error::OpenError;
+use crate::options::Options;
 use crate::queue::Work;
-use crate::wal::files;
+use crate::wal::recover::RecoveryReport;
 use millstream_host::disk::{Fault, SimDisk};
 use millstream_log::{AppendError, Appended, Refused, RetentionClass};
 use millstream_types::{LogShard, Position};
 
+/// As many as `drops` has.
 const SHARDS: u64 = 6;
 const STEPS: u64 = 60;
+/// Histories in a usual run.
+const USUAL: u64 = 800;
 
-/// A group on the disk.
-#[derive(Clone, Copy, Debug)]
-struct Written {
-    file: u32,
-    start: u64,
-    /// Header and entries; padding is behind it.
-    end: u64,
+/// How often a run came to the interesting places.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    openings: u64,
+    failed_openings: u64,
+    unknown_groups: u64,
+    refusals_for_space: u64,
+    flushes: u64,
+    failed_flushes: u64,
+    discards: u64,
+    pub(super) rot_found: u64,
+    pub(super) rot_as_torn_tail: u64,
+    pub(super) rot_in_segments_refused: u64,
+    pub(super) rot_in_segments_not_served: u64,
+    pub(super) rot_in_checkpoints: u64,
 }
 
-#[derive(Default)]
-struct Tally {
-    crashes: u64,
-    unknown: u64,
-    no_space: u64,
-    failed_opens: u64,
-    rot_found: u64,
-    rot_as_torn_tail: u64,
-}
-
-struct Trial {
-    random: Random,
-    disk: SimDisk,
-    core: Option<Core>,
+pub(super) struct Trial {
+    pub(super) random: Random,
+    pub(super) disk: SimDisk,
+    pub(super) core: Option<Core>,
     /// What was acknowledged.
-    certain: Shadow,
+    pub(super) certain: Shadow,
     /// What it may be instead, because a group's outcome is unknown.
     possible: Option<Shadow>,
     /// What was acknowledged before the newest group.
-    before_newest: Shadow,
-    memory: u64,
+    pub(super) before_newest: Shadow,
+    options: Options,
+    /// How often each shard was dropped: a number is never used again.
+    drops: [u64; 6],
 }
 
 impl Trial {
@@ -51,21 +55,59 @@ impl Trial {
         let mut random = Random(seed);
         let disk = SimDisk::new(random.next());
         let memory = [0, 5_000, 1 << 20][usize::try_from(random.below(3)).unwrap_or(0)];
-        let core = Some(open(&disk, memory).unwrap());
+        let mut options = options(&disk, memory);
+        // Some trials flush by themselves, and some only when told to.
+        if random.one_in(2) {
+            (options.flush_bytes, options.replay_bytes) = (2 * FILE_BYTES, 8 * FILE_BYTES);
+        }
+        let core = Some(open_with(&options).unwrap().0);
         let (certain, before_newest) = (Shadow::default(), Shadow::default());
-        Self { random, disk, core, certain, possible: None, before_newest, memory }
+        Self { random, disk, core, certain, possible: None, before_newest, options, drops: [0; _] }
+    }
+
+    pub(super) fn open(&self) -> Result<(Core, RecoveryReport), OpenError> {
+        open_with(&self.options)
+    }
+
+    /// Bring all to segments, as the writer's thread does now and then.
+    fn flush(&mut self) {
+        if self.core().shared.failstop.reason().is_none() {
+            self.core().writer.flush();
+        }
+    }
+
+    fn count(&self, tally: &mut Tally) {
+        if let Some(core) = &self.core {
+            let stats = core.shared.stats();
+            tally.flushes += stats.flushes;
+            tally.failed_flushes += stats.flush_failures;
+        }
     }
 
     fn core(&mut self) -> &mut Core {
         self.core.as_mut().expect("open between steps")
     }
 
+    /// As many numbers as shards have had.
+    pub(super) fn numbers(&self) -> u64 {
+        SHARDS * (1 + self.drops.iter().max().copied().unwrap_or_default())
+    }
+
     fn work(&mut self) -> Work {
-        let shard = LogShard(self.random.below(SHARDS));
+        let slot = self.random.below(SHARDS);
+        let drops = &mut self.drops[usize::try_from(slot).unwrap_or(0)];
+        let shard = LogShard(slot + SHARDS * *drops);
         match self.random.below(12) {
-            0 | 1 => Work::Create(shard, RetentionClass::Hours(24)),
-            2 => Work::Trim(shard, Position(self.random.below(30))),
-            3 if self.random.one_in(3) => Work::Drop(shard),
+            0 | 1 => {
+                let hours = [24, 100, 8_760][usize::try_from(slot % 3).unwrap_or(0)];
+                let class = if slot == 0 { RetentionClass::Forever } else { RetentionClass::Hours(hours) };
+                Work::Create(shard, class)
+            }
+            2 => Work::Trim(shard, Position(self.random.below(60))),
+            3 if self.random.one_in(3) => {
+                *drops += 1;
+                Work::Drop(shard)
+            }
             _ => {
                 let known: Vec<LogShard> = self.certain.shards.keys().copied().collect();
                 let count = 1 + self.random.below(3);
@@ -82,7 +124,7 @@ impl Trial {
         }
     }
 
-    fn commit(&mut self, tally: &mut Tally) {
+    pub(super) fn commit(&mut self, tally: &mut Tally) {
         let limit = self.core().writer.group_bytes();
         let mut works = Vec::new();
         let mut bytes = 0;
@@ -97,21 +139,39 @@ impl Trial {
         let mut after = self.certain.clone();
         let expected: Vec<_> = works.iter().map(|work| after.apply(work)).collect();
         let stopped = self.core().shared.failstop.reason().is_some();
-        let groups = self.core().shared.counters.read(0).groups;
-        let outcomes = commit(self.core(), works);
+        let groups = self.core().shared.stats().groups;
+        let outcomes = commit(self.core(), works.clone());
         if stopped {
             let refused = |outcome| matches!(outcome, Err(AppendError::Refused(Refused::Stopped(_))));
             assert!(outcomes.into_iter().all(refused), "a stopped log takes nothing");
         } else if outcomes.iter().any(|outcome| matches!(outcome, Err(AppendError::Unknown(_)))) {
-            tally.unknown += 1;
-            self.possible = Some(after);
+            tally.unknown_groups += 1;
+            // What was refused in the same breath is not among it.
+            let mut possible = self.certain.clone();
+            for (work, _) in works.iter().zip(&outcomes).filter(|(_, outcome)| !is_refusal(outcome)) {
+                // An error here is one of the work itself, which has no effect.
+                drop(possible.apply(work));
+            }
+            self.possible = Some(possible);
             assert!(self.core().shared.failstop.reason().is_some(), "an unknown outcome stops the log");
-        } else if is_refusal(&outcomes) {
-            tally.no_space += 1;
+        } else if outcomes.iter().any(is_refusal) {
+            tally.refusals_for_space += 1;
+            // What makes room is done all the same, as far as there is room to say it.
+            let before = self.certain.clone();
+            for (work, outcome) in works.iter().zip(&outcomes) {
+                if is_refusal(outcome) {
+                    continue;
+                }
+                assert!(work.makes_room(), "{work:?} of a call that was refused");
+                assert_eq!(outcome, &self.certain.apply(work));
+            }
+            if self.core().shared.stats().groups > groups {
+                self.before_newest = before;
+            }
         } else {
             assert_eq!(outcomes, expected);
             let before = std::mem::replace(&mut self.certain, after);
-            if self.core().shared.counters.read(0).groups > groups {
+            if self.core().shared.stats().groups > groups {
                 self.before_newest = before;
             }
         }
@@ -121,17 +181,18 @@ impl Trial {
     fn check(&mut self) {
         self.disk.heal();
         let core = self.core.as_ref().expect("open between steps");
-        assert_eq!(observe(core, SHARDS, &mut self.random).unwrap(), self.certain);
+        assert_eq!(observe(core, self.numbers(), &mut self.random).unwrap(), self.certain);
     }
 
-    fn reopen(&mut self, tally: &mut Tally) {
+    pub(super) fn reopen(&mut self, tally: &mut Tally) {
         match self.random.below(3) {
             0 => self.disk.kill(),
             1 => self.disk.crash(),
             _ => {}
         }
+        self.count(tally);
         self.core = None;
-        tally.crashes += 1;
+        tally.openings += 1;
         self.disk.heal();
         self.disk.set_capacity(None);
         // An opening may fail or be cut short too, again and again.
@@ -139,11 +200,11 @@ impl Trial {
             let fault =
                 [Fault::Write, Fault::Sync, Fault::Read][usize::try_from(self.random.below(3)).unwrap_or(0)];
             self.disk.fail(fault, self.random.below(6));
-            match open(&self.disk, self.memory) {
-                Ok(core) => drop(core),
+            match self.open() {
+                Ok((core, _)) => drop(core),
                 Err(error) => {
                     assert!(matches!(error, OpenError::Io { .. }), "{error}");
-                    tally.failed_opens += 1;
+                    tally.failed_openings += 1;
                 }
             }
             self.disk.heal();
@@ -151,8 +212,9 @@ impl Trial {
                 self.disk.crash();
             }
         }
-        let core = open(&self.disk, self.memory).unwrap();
-        let seen = observe(&core, SHARDS, &mut self.random).unwrap();
+        let (core, report) = self.open().unwrap();
+        assert!(report.replayed_bytes <= self.options.replay_bytes, "{report:?}");
+        let seen = observe(&core, self.numbers(), &mut self.random).unwrap();
         match self.possible.take() {
             // All of the unknown group, or nothing of it.
             Some(possible) if seen == possible => {
@@ -164,8 +226,14 @@ impl Trial {
     }
 
     fn step(&mut self, tally: &mut Tally) {
-        match self.random.below(20) {
+        match self.random.below(24) {
             0 => self.core().writer.mark(),
+            20 | 21 => self.flush(),
+            22 | 23 => {
+                let dead = self.core().shared.segments.has_dead();
+                self.core().writer.tend();
+                tally.discards += u64::from(dead && !self.core().shared.segments.has_dead());
+            }
             1 | 2 => self.reopen(tally),
             3 => self.disk.fail(Fault::Write, self.random.below(4)),
             4 => self.disk.fail(Fault::Sync, self.random.below(4)),
@@ -176,75 +244,10 @@ impl Trial {
             _ => self.commit(tally),
         }
     }
-
-    /// Turn over a bit somewhere in a group, at the end of a history.
-    fn rot(mut self, tally: &mut Tally) {
-        self.disk.set_capacity(None);
-        self.reopen(tally);
-        if self.random.one_in(2) {
-            self.commit(tally);
-        }
-        let groups = self.groups();
-        let count = groups.len() as u64;
-        let Some(group) = groups.get(usize::try_from(self.random.below(count.max(1))).unwrap_or(0)).copied()
-        else {
-            return;
-        };
-        let newest = groups.last().is_some_and(|last| (last.file, last.start) == (group.file, group.start));
-        let offset = group.start + self.random.below(group.end - group.start);
-        let bit = self.random.next().to_le_bytes()[0];
-        self.disk.flip_bit(&files::name(group.file), offset, bit).unwrap();
-        // A reader is told, or served what is right from memory.
-        let core = self.core.take().expect("open between steps");
-        if let Ok(seen) = observe(&core, SHARDS, &mut self.random) {
-            assert_eq!(seen, self.certain);
-        }
-        drop(core);
-        match open(&self.disk, self.memory) {
-            Err(OpenError::Corrupt { file, offset, .. }) => {
-                assert!(!newest, "nothing says that the newest group was durable");
-                assert_eq!(
-                    (file, offset),
-                    (files::name(group.file), group.start),
-                    "the right place is named"
-                );
-                tally.rot_found += 1;
-            }
-            Err(error) => panic!("{error}"),
-            // The known limit: no later group is there to tell.
-            Ok(core) => {
-                assert!(newest, "rot in {group:?} was taken for a torn tail");
-                let seen = observe(&core, SHARDS, &mut self.random).unwrap();
-                assert!(seen == self.before_newest || seen == self.certain);
-                tally.rot_as_torn_tail += 1;
-            }
-        }
-    }
-
-    /// The groups on the disk, found by their headers in order.
-    fn groups(&self) -> Vec<Written> {
-        use crate::wal::group::{Found, GroupHeader, padded};
-        let mut groups = Vec::new();
-        for number in 1.. {
-            let Ok(bytes) = self.disk.contents(&files::name(number)) else { break };
-            let salt = files::FileHeader::decode(&bytes, number).unwrap().salt;
-            let mut start = files::FIRST_GROUP;
-            while let Some(rest) = bytes.get(usize::try_from(start).unwrap()..)
-                && let Found::Header(header) = GroupHeader::find(rest, salt)
-            {
-                groups.push(Written { file: number, start, end: start + header.bytes() });
-                start += padded(header.bytes());
-            }
-        }
-        groups
-    }
 }
 
-fn is_refusal(outcomes: &[Result<Vec<Appended>, AppendError>]) -> bool {
-    !outcomes.is_empty()
-        && outcomes.iter().all(|outcome| {
-            matches!(outcome, Err(AppendError::Refused(Refused::NoSpace | Refused::Stopped(_))))
-        })
+fn is_refusal(outcome: &Result<Vec<Appended>, AppendError>) -> bool {
+    matches!(outcome, Err(AppendError::Refused(Refused::NoSpace | Refused::Stopped(_))))
 }
 
 fn run(seed: u64, tally: &mut Tally) {
@@ -260,15 +263,22 @@ fn run(seed: u64, tally: &mut Tally) {
     }
 }
 
+/// The seeds to try: one (`MILLSTREAM_SEED=n`), as many as are asked for (`MILLSTREAM_SEEDS=n`, for a long run), or some.
+fn seeds() -> Vec<u64> {
+    let number = |name| std::env::var(name).ok().map(|value: String| value.parse::<u64>().unwrap());
+    match (number("MILLSTREAM_SEED"), number("MILLSTREAM_SEEDS")) {
+        (Some(seed), _) => vec![seed],
+        (None, Some(count)) => (0..count).collect(),
+        (None, None) => (0..USUAL).collect(),
+    }
+}
+
 #[test]
 fn random_histories_keep_the_laws() {
-    let seeds = match std::env::var("MILLSTREAM_SEED") {
-        Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (0..800).collect(),
-    };
     let mut tally = Tally::default();
-    for seed in seeds {
-        let trial = std::panic::AssertUnwindSafe(|| run(seed, &mut tally));
+    let seeds = seeds();
+    for seed in &seeds {
+        let trial = std::panic::AssertUnwindSafe(|| run(*seed, &mut tally));
         if let Err(panic) = std::panic::catch_unwind(trial) {
             println!(
                 "again: MILLSTREAM_SEED={seed} cargo test -p millstream-log-embedded --lib random_histories"
@@ -276,19 +286,23 @@ fn random_histories_keep_the_laws() {
             std::panic::resume_unwind(panic);
         }
     }
-    println!(
-        "{} openings, {} failed ones, {} unknown groups, {} refused for space, rot: {} found, {} as a torn tail",
-        tally.crashes,
-        tally.failed_opens,
-        tally.unknown,
-        tally.no_space,
-        tally.rot_found,
-        tally.rot_as_torn_tail,
-    );
-    if std::env::var("MILLSTREAM_SEED").is_err() {
+    println!("{tally:?}");
+    if seeds.len() as u64 >= USUAL {
         // A model that never gets to the interesting places proves nothing.
-        let visits =
-            [tally.failed_opens, tally.unknown, tally.no_space, tally.rot_found, tally.rot_as_torn_tail];
-        assert!(tally.crashes > 3_000 && visits.iter().all(|visits| *visits > 5), "{visits:?}");
+        let Tally { openings, .. } = tally;
+        let visits = [
+            tally.failed_openings,
+            tally.unknown_groups,
+            tally.refusals_for_space,
+            tally.flushes,
+            tally.failed_flushes,
+            tally.discards,
+            tally.rot_found,
+            tally.rot_as_torn_tail,
+            tally.rot_in_segments_refused,
+            tally.rot_in_segments_not_served,
+            tally.rot_in_checkpoints,
+        ];
+        assert!(openings > 3_000 && visits.iter().all(|visits| *visits > 5), "{tally:?}");
     }
 }

@@ -3,11 +3,13 @@
 use super::fixture::{FILE_BYTES, Random, batch, commit, observe, open};
 use super::hooked::{Call, HookedDisk};
 use crate::embedded::Core;
+use crate::names;
 use crate::queue::Work;
 use crate::wal::files::{self, Maker};
+use crate::wal::pool::Pool;
 use crate::wal::spares::Spares;
 use millstream_host::clock::ManualClock;
-use millstream_host::disk::{Fault, OpenMode, SimDisk};
+use millstream_host::disk::{Disk, Fault, OpenMode, SimDisk};
 use millstream_host::threads;
 use millstream_log::{AppendError, Batch, Outcome, Refused, RetentionClass};
 use millstream_types::{LogShard, Timestamp};
@@ -23,13 +25,15 @@ fn append() -> Work {
     Work::Append(vec![(SHARD, Batch::single(Timestamp::ZERO, b"a record"))])
 }
 
-/// A group of one block for each that the file has behind its header.
+/// A group of one block for each that the file has behind its header. The last one, kept for what makes room, is a
+/// mark's.
 fn fill(core: &mut Core) {
     let create = Work::Create(SHARD, RetentionClass::Hours(24));
     assert!(commit(core, vec![create])[0].is_ok());
-    for _ in 2..FILE_BYTES / 4_096 {
+    for _ in 3..FILE_BYTES / 4_096 {
         assert!(commit(core, vec![append()])[0].is_ok());
     }
+    core.writer.mark();
 }
 
 fn refused(core: &mut Core) -> bool {
@@ -71,7 +75,7 @@ fn want_of_handles_memory_or_room_refuses_and_is_tried_again_once_a_second() {
         let (errno, attempts) = (Arc::new(AtomicI32::new(0)), Arc::new(AtomicU64::new(0)));
         let (hook_errno, hook_attempts) = (Arc::clone(&errno), Arc::clone(&attempts));
         let disk = HookedDisk::new(&SimDisk::new(1), move |call, name| {
-            if call == Call::Open(OpenMode::CreateNew) && files::is_temporary(name) {
+            if call == Call::Open(OpenMode::CreateNew) && names::is_temporary(name) {
                 hook_attempts.fetch_add(1, Ordering::SeqCst);
                 match hook_errno.load(Ordering::SeqCst) {
                     0 => {}
@@ -110,7 +114,7 @@ fn want_of_handles_memory_or_room_refuses_and_is_tried_again_once_a_second() {
 fn a_spare_that_cannot_be_opened_is_not_lost() {
     let disk = SimDisk::new(1);
     drop(open(&disk, 0).unwrap());
-    let mut maker = Maker { disk: Arc::new(disk.clone()), bytes: FILE_BYTES, next: 2 };
+    let mut maker = maker(Arc::new(disk.clone()), 2);
     drop(maker.make(&AtomicBool::new(false)).unwrap());
     let mut core = open(&disk, 0).unwrap();
     fill(&mut core);
@@ -156,9 +160,12 @@ fn a_mark_is_not_worth_another_file() {
     assert!(disk.contents(&files::name(2)).is_ok() && core.writer.wants_mark());
 }
 
+fn maker(disk: Arc<dyn Disk>, next: u32) -> Maker {
+    Maker { disk, pool: Arc::new(Pool::new(FILE_BYTES, 1)), bytes: FILE_BYTES, next }
+}
+
 fn spares(disk: HookedDisk) -> Spares {
-    let maker = Maker { disk: Arc::new(disk), bytes: FILE_BYTES, next: 1 };
-    Spares::background(VecDeque::new(), maker).unwrap()
+    Spares::background(VecDeque::new(), maker(Arc::new(disk), 1)).unwrap()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use super::{u32_at, u64_at};
+use crate::bytes::{u32_at, u64_at};
 use millstream_log::RetentionClass;
 use millstream_types::{LogShard, Position, Timestamp};
 
@@ -10,6 +10,7 @@ const CREATE: u8 = 2;
 const TRIM: u8 = 3;
 const DROP: u8 = 4;
 const MARK: u8 = 5;
+const DISCARD: u8 = 6;
 
 /// One thing that a group says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,10 @@ pub(crate) enum Entry<'a> {
     },
     /// Says nothing about shards: its group is there to witness, in its header, that the groups before it are durable.
     Mark,
+    /// Nothing of a segment is left: a start must not miss its file, though a checkpoint names it.
+    Discard {
+        segment: u32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +87,7 @@ impl<'a> Entry<'a> {
             }
             Self::Drop { shard } => (Fields { kind: DROP, shard: shard.0, ..Fields::default() }, &[]),
             Self::Mark => (Fields { kind: MARK, ..Fields::default() }, &[]),
+            Self::Discard { segment } => (Fields { kind: DISCARD, count: segment, ..Fields::default() }, &[]),
         };
         into.extend_from_slice(&[fields.kind, 0, 0, 0]);
         into.extend_from_slice(&fields.count.to_le_bytes());
@@ -120,6 +126,7 @@ impl<'a> Entry<'a> {
             TRIM => Self::Trim { shard, before: Position(fields.position) },
             DROP => Self::Drop { shard },
             MARK => Self::Mark,
+            DISCARD => Self::Discard { segment: fields.count },
             kind => return Err(BadEntry::Kind(kind)),
         };
         Ok((entry, rest))
@@ -159,6 +166,7 @@ mod tests {
             Entry::Trim { shard: LogShard(1), before: Position(5) },
             Entry::Drop { shard: LogShard(u64::MAX) },
             Entry::Mark,
+            Entry::Discard { segment: 17 },
         ];
         let mut bytes = Vec::new();
         for entry in entries {

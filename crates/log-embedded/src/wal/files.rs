@@ -1,11 +1,12 @@
 use super::group::{BLOCK, HEADER, VERSION};
-use super::{bytes_at, u16_at, u32_at, u64_at};
-use crate::caps;
+use super::pool::Pool;
+use crate::bytes::{bytes_at, u16_at, u32_at, u64_at};
+use crate::{caps, names};
 use millstream_host::disk::{self, Disk, DiskFile, OpenMode};
 use millstream_host::entropy;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// The WAL's directory below the data directory.
 pub(crate) const DIRECTORY: &str = "wal";
@@ -22,13 +23,7 @@ pub(crate) fn name(number: u32) -> String {
 
 /// The number in a file's name, if it is a WAL file's.
 pub(crate) fn number(file_name: &str) -> Option<u32> {
-    let digits = file_name.strip_suffix(".wal").filter(|digits| digits.len() == 10)?;
-    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
-}
-
-/// Whether a file's name is that of one that was never finished.
-pub(crate) fn is_temporary(file_name: &str) -> bool {
-    file_name.strip_suffix(".tmp").is_some()
+    names::number(file_name, ".wal")
 }
 
 /// What is known of a file, which may not be open: there are thousands of them, and fewer file handles.
@@ -113,19 +108,27 @@ fn sync_failed(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::OutOfMemory { io::Error::other(error) } else { error }
 }
 
-/// Makes new files: prewritten, durable, and under their name only when they are whole.
+/// Makes files ready to be written: recycled or prewritten, durable, and under their name only when they are whole.
 #[derive(Debug)]
 pub(crate) struct Maker {
     pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) pool: Arc<Pool>,
     pub(crate) bytes: u64,
     /// The number of the next file.
     pub(crate) next: u32,
 }
 
+/// A file that was made, and whether the disk has that much less room now.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) file: WalFile,
+    pub(crate) is_new: bool,
+}
+
 impl Maker {
     /// # Errors
     /// What the disk says; `Interrupted` if `abort` was set meanwhile. The next call starts over.
-    pub(crate) fn make(&mut self, abort: &AtomicBool) -> io::Result<WalFile> {
+    pub(crate) fn make(&mut self, abort: &AtomicBool) -> io::Result<Made> {
         let temporary = format!("{DIRECTORY}/{:010}.tmp", self.next);
         let made = self.write(&temporary, abort);
         match made {
@@ -143,11 +146,25 @@ impl Maker {
         }
     }
 
-    fn write(&self, temporary: &str, abort: &AtomicBool) -> io::Result<WalFile> {
-        match self.disk.remove(temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+    fn write(&self, temporary: &str, abort: &AtomicBool) -> io::Result<Made> {
+        names::remove_if_there(&*self.disk, temporary)?;
+        let recycled = self.pool.take(&*self.disk, temporary)?;
+        let is_new = recycled.is_none();
+        let file = match recycled {
+            Some(file) => file,
+            None => self.prewrite(temporary, abort)?,
+        };
+        // The new salt makes nothing of what a recycled file held.
+        let header = FileHeader { number: self.next, salt: entropy::u64() };
+        file.write_all_at(0, &[&header.encode()])?;
+        file.sync_data().map_err(sync_failed)?;
+        self.disk.rename(temporary, &name(self.next))?;
+        self.disk.sync_dir(DIRECTORY).map_err(sync_failed)?;
+        let file = WalFile { number: self.next, salt: header.salt, len: self.bytes, file };
+        Ok(Made { file, is_new })
+    }
+
+    fn prewrite(&self, temporary: &str, abort: &AtomicBool) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.disk.open(temporary, OpenMode::CreateNew)?;
         let zeros = vec![0; PIECE];
         let mut offset = 0;
@@ -160,12 +177,7 @@ impl Maker {
             file.sync_data().map_err(sync_failed)?;
             offset += piece as u64;
         }
-        let header = FileHeader { number: self.next, salt: entropy::u64() };
-        file.write_all_at(0, &[&header.encode()])?;
-        file.sync_data().map_err(sync_failed)?;
-        self.disk.rename(temporary, &name(self.next))?;
-        self.disk.sync_dir(DIRECTORY).map_err(sync_failed)?;
-        Ok(WalFile { number: self.next, salt: header.salt, len: self.bytes, file })
+        Ok(file)
     }
 }
 
@@ -180,33 +192,6 @@ pub(crate) fn read_whole(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Files open for reading, the most recently used ones.
-#[derive(Debug)]
-pub(crate) struct OpenFiles {
-    disk: Arc<dyn Disk>,
-    /// The most recently used last.
-    open: Mutex<Vec<(u32, Arc<dyn DiskFile>)>>,
-}
-
-impl OpenFiles {
-    pub(crate) fn new(disk: Arc<dyn Disk>) -> Self {
-        Self { disk, open: Mutex::default() }
-    }
-
-    pub(crate) fn get(&self, number: u32) -> io::Result<Arc<dyn DiskFile>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = match open.iter().position(|(open, _)| *open == number) {
-            Some(at) => open.remove(at).1,
-            None => self.disk.open(&name(number), OpenMode::Read)?,
-        };
-        if open.len() >= caps::OPEN_FILES {
-            open.remove(0);
-        }
-        open.push((number, Arc::clone(&file)));
-        Ok(file)
-    }
-}
-
 /// Where groups start in a file.
 pub(crate) const FIRST_GROUP: u64 = BLOCK;
 
@@ -218,9 +203,6 @@ mod tests {
     fn names_and_numbers_agree() {
         assert_eq!(name(12), "wal/0000000012.wal");
         assert_eq!(number("0000000012.wal"), Some(12));
-        for other in ["0000000012.tmp", "12.wal", "+000000012.wal", "00000000012.wal"] {
-            assert_eq!(number(other), None, "{other}");
-        }
     }
 
     #[test]

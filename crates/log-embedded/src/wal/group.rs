@@ -1,4 +1,4 @@
-use super::{bytes_at, u16_at, u32_at, u64_at};
+use crate::bytes::{bytes_at, u16_at, u32_at, u64_at};
 
 /// Groups start on this boundary, so that a commit never rewrites a block that holds acknowledged bytes.
 pub(crate) const BLOCK: u64 = 4096;

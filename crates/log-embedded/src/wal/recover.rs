@@ -1,13 +1,14 @@
 use super::entry::{BadEntry, Entry};
 use super::files::{self, DIRECTORY, FIRST_GROUP, FileHeader, KnownFile, Maker};
 use super::group::{BLOCK, Found, GroupHeader, HEADER, VERSION, padded};
+use super::pool::{self, Kind, Pool};
 use super::writer::{End, Tracked};
+use crate::checkpoint::{Checkpoint, Resume};
 use crate::error::OpenError;
 use crate::index::Place;
-use crate::shard::Shard;
 use millstream_host::disk::{Disk, OpenMode};
 use millstream_types::LogShard;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -26,21 +27,29 @@ pub struct RecoveryReport {
     pub shards: u64,
     /// WAL files, the spare ones included.
     pub files: u64,
+    /// Bytes of WAL replayed.
+    pub replayed_bytes: u64,
+    /// Segments in use.
+    pub segments: u64,
     /// Bytes of groups that were never acknowledged and are now gone: a write was under way when the process or the
     /// machine stopped.
     pub torn_bytes: u64,
 }
 
-/// The state that the WAL describes.
+/// The state that checkpoint and WAL describe, but for what is in segments.
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub(crate) shards: HashMap<LogShard, Tracked>,
     pub(crate) end: End,
     pub(crate) spares: VecDeque<KnownFile>,
-    /// The number of the next file to be made.
+    pub(crate) pool: Arc<Pool>,
+    /// The number of the oldest file, and of the next one to be made.
+    pub(crate) oldest_file: u32,
     pub(crate) next_file: u32,
     /// Of all files.
     pub(crate) bytes: u64,
+    /// Segments that the WAL says are gone, whatever the checkpoint says.
+    pub(crate) discarded: BTreeSet<u32>,
     pub(crate) report: RecoveryReport,
 }
 
@@ -58,7 +67,10 @@ struct Replay<'a> {
     disk: &'a Arc<dyn Disk>,
     /// None is open but while it is read or written.
     files: Vec<KnownFile>,
+    /// Where the first group to replay is in the first file.
+    from: u64,
     shards: HashMap<LogShard, Tracked>,
+    discarded: BTreeSet<u32>,
     report: RecoveryReport,
     /// The group to come.
     next: u64,
@@ -69,21 +81,31 @@ struct Replay<'a> {
     marked: bool,
 }
 
-/// Read the WAL and make the disk agree with what was read. `bytes` is the size of new files.
-pub(crate) fn recover(disk: &Arc<dyn Disk>, bytes: u64) -> Result<Recovered, OpenError> {
-    let files = list_files(disk, bytes)?;
+/// Read the WAL from where the checkpoint says and make the disk agree with what was read. `bytes` is the size of new
+/// files, `recycled` how many old ones are worth keeping.
+pub(crate) fn recover(
+    disk: &Arc<dyn Disk>,
+    checkpoint: Option<&Checkpoint>,
+    bytes: u64,
+    recycled: usize,
+) -> Result<Recovered, OpenError> {
+    let resume = checkpoint.map(|checkpoint| checkpoint.resume);
+    let pool = Arc::new(Pool::new(bytes, recycled));
+    let Listed { files, mut total } = list_files(disk, resume, bytes, &pool)?;
+    let shards = checkpoint.iter().flat_map(|checkpoint| &checkpoint.shards);
     let mut replay = Replay {
         disk,
         files,
-        shards: HashMap::new(),
+        from: resume.map_or(FIRST_GROUP, |resume| resume.offset),
+        shards: shards.map(|line| (line.shard, Tracked::restored(line))).collect(),
+        discarded: BTreeSet::new(),
         report: RecoveryReport::default(),
-        next: 1,
-        durable: 0,
+        next: resume.map_or(1, |resume| resume.group + 1),
+        durable: resume.map_or(0, |resume| resume.group),
         unwitnessed: Vec::new(),
         // Of nothing there is nothing to witness.
         marked: true,
     };
-    let mut total: u64 = replay.files.iter().map(|file| file.len).sum();
     let (current, offset) = replay.run()?;
     replay.rewrite_unwitnessed()?;
     let mut spares: VecDeque<KnownFile> = replay.files.drain(current + 1..).collect();
@@ -94,9 +116,17 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, bytes: u64) -> Result<Recovered, Ope
     let mut report = replay.report;
     report.shards = replay.shards.len() as u64;
     report.files = (current + 1 + spares.len()) as u64;
-    let next_file = spares.back().unwrap_or(&newest).number + 1;
-    let end = End { file, offset, next: replay.next, marked: replay.marked };
-    Ok(Recovered { shards: replay.shards, end, spares, next_file, bytes: total, report })
+    Ok(Recovered {
+        oldest_file: replay.files[0].number,
+        next_file: spares.back().unwrap_or(&newest).number + 1,
+        end: End { file, offset, next: replay.next, marked: replay.marked },
+        shards: replay.shards,
+        spares,
+        pool,
+        bytes: total,
+        discarded: replay.discarded,
+        report,
+    })
 }
 
 pub(crate) fn io_error(disk: &dyn Disk, what: impl Into<String>) -> impl FnOnce(io::Error) -> OpenError {
@@ -104,30 +134,87 @@ pub(crate) fn io_error(disk: &dyn Disk, what: impl Into<String>) -> impl FnOnce(
     move |source| OpenError::Io { directory, what, source }
 }
 
-/// All files in order, at least one.
-fn list_files(disk: &Arc<dyn Disk>, bytes: u64) -> Result<Vec<KnownFile>, OpenError> {
+/// The files to replay, in order, at least one; and the bytes of all files, the recycled ones included.
+struct Listed {
+    files: Vec<KnownFile>,
+    total: u64,
+}
+
+fn list_files(
+    disk: &Arc<dyn Disk>,
+    resume: Option<Resume>,
+    bytes: u64,
+    pool: &Arc<Pool>,
+) -> Result<Listed, OpenError> {
     let names = disk.list(DIRECTORY).map_err(io_error(&**disk, "listing the WAL"))?;
-    for name in names.iter().filter(|name| files::is_temporary(name)) {
-        let what = format!("removing the unfinished {name}");
-        disk.remove(&format!("{DIRECTORY}/{name}")).map_err(io_error(&**disk, what))?;
-    }
-    // The process before may have died between giving a name and making it durable.
-    disk.sync_dir(DIRECTORY).map_err(io_error(&**disk, "syncing the WAL's directory"))?;
-    let numbers: Vec<u32> = names.iter().filter_map(|name| files::number(name)).collect();
-    let mut files = Vec::with_capacity(numbers.len());
-    for (number, expected) in numbers.into_iter().zip(1_u32..) {
-        if number != expected {
+    let first = resume.map_or(1, |resume| resume.file);
+    let kinds: Vec<Kind> = names.iter().map(|name| pool::kind(name)).collect();
+    let wal = kinds.iter().filter_map(|kind| match kind {
+        Kind::Wal(number) => Some(*number),
+        _ => None,
+    });
+    let numbers: Vec<u32> = wal.filter(|number| *number >= first).collect();
+    for (number, expected) in numbers.iter().zip(first..) {
+        if *number != expected {
             return Err(OpenError::MissingFile { directory: disk.describe(), file: files::name(expected) });
         }
+    }
+    if numbers.is_empty() && resume.is_some() {
+        return Err(OpenError::MissingFile { directory: disk.describe(), file: files::name(first) });
+    }
+    let mut files = Vec::with_capacity(numbers.len());
+    for number in numbers {
         files.push(know_file(disk, number)?);
     }
+    if let Some((resume, file)) = resume.zip(files.first())
+        && (file.salt, true) != (resume.salt, resume.offset <= file.len)
+    {
+        return Err(OpenError::Corrupt {
+            directory: disk.describe(),
+            file: files::name(first),
+            offset: 0,
+            group: resume.group,
+            detail: "it is not the file that the checkpoint means".to_owned(),
+        });
+    }
+    let mut total = settle_names(disk, first, &names, &kinds, pool)
+        .map_err(io_error(&**disk, "settling the WAL's files"))?;
     if files.is_empty() {
-        let mut maker = Maker { disk: Arc::clone(disk), bytes, next: 1 };
+        let (disk, pool) = (Arc::clone(disk), Arc::clone(pool));
+        let mut maker = Maker { disk: Arc::clone(&disk), pool, bytes, next: 1 };
         let made = maker.make(&AtomicBool::new(false));
-        let made = made.map_err(io_error(&**disk, "making the first WAL file"))?;
+        let made = made.map_err(io_error(&*disk, "making the first WAL file"))?.file;
         files.push(KnownFile { number: made.number, salt: made.salt, len: made.len });
     }
-    Ok(files)
+    total += files.iter().map(|file| file.len).sum::<u64>();
+    Ok(Listed { files, total })
+}
+
+/// Remove what was never finished, and take in files that segments have made needless. Returns the bytes of those.
+fn settle_names(
+    disk: &Arc<dyn Disk>,
+    first: u32,
+    names: &[String],
+    kinds: &[Kind],
+    pool: &Pool,
+) -> io::Result<u64> {
+    let mut bytes = 0;
+    for (name, kind) in names.iter().zip(kinds) {
+        match kind {
+            Kind::Temporary => disk.remove(&format!("{DIRECTORY}/{name}"))?,
+            Kind::Wal(number) if *number < first => {
+                // Of a crash between a checkpoint and the files' recycling.
+                let spare = pool::spare_name(*number);
+                disk.rename(&files::name(*number), &spare)?;
+                bytes += pool.know(&**disk, *number)?;
+            }
+            Kind::Spare(number) => bytes += pool.know(&**disk, *number)?,
+            Kind::Wal(_) | Kind::Other => {}
+        }
+    }
+    // The process before may have died between giving a name and making it durable.
+    disk.sync_dir(DIRECTORY)?;
+    Ok(bytes)
 }
 
 fn know_file(disk: &Arc<dyn Disk>, number: u32) -> Result<KnownFile, OpenError> {
@@ -180,7 +267,8 @@ impl Replay<'_> {
         let mut current = 0;
         let mut bytes = self.read(current)?;
         loop {
-            let offset = self.replay_file(current, &bytes)?;
+            let start = if current == 0 { self.from } else { FIRST_GROUP };
+            let offset = self.replay_file(current, start, &bytes)?;
             // The writer goes to the next file when a group does not fit into this one.
             if current + 1 < self.files.len() {
                 let next = self.read(current + 1)?;
@@ -238,8 +326,8 @@ impl Replay<'_> {
     }
 
     /// Apply the groups of one file. Returns where the first one that is not there would be.
-    fn replay_file(&mut self, file: usize, bytes: &[u8]) -> Result<u64, OpenError> {
-        let mut offset = FIRST_GROUP;
+    fn replay_file(&mut self, file: usize, start: u64, bytes: &[u8]) -> Result<u64, OpenError> {
+        let mut offset = start;
         while let Some((header, body)) = self.group_at(file, bytes, offset)? {
             self.apply(file, offset, &header, body)?;
             let size = padded(header.bytes());
@@ -248,6 +336,7 @@ impl Replay<'_> {
             let durable = self.durable;
             self.unwitnessed.retain(|group| group.number > durable);
             self.report.groups += 1;
+            self.report.replayed_bytes += size;
             self.next += 1;
             offset += size;
         }
@@ -296,8 +385,8 @@ impl Replay<'_> {
                 tracked.shard.publish([(place, None)], tracked.earliest);
                 self.report.batches += 1;
             }
-            Entry::Create { shard, .. } => {
-                let tracked = Tracked::new(Shard::new(shard));
+            Entry::Create { shard, class } => {
+                let tracked = Tracked::new(shard, class);
                 if self.shards.insert(shard, tracked).is_some() {
                     return Err(format!("{shard} is made twice"));
                 }
@@ -309,6 +398,9 @@ impl Replay<'_> {
             }
             Entry::Drop { shard } => {
                 self.shards.remove(&shard).ok_or_else(|| format!("{shard} does not exist"))?;
+            }
+            Entry::Discard { segment } => {
+                self.discarded.insert(segment);
             }
             Entry::Mark => {}
         }
@@ -337,17 +429,21 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Where the first bad group is: here, or at the start of the next file if nothing was ever written here.
+    /// Where the first bad group is: here, or at the start of the next file if nothing was ever written here. A recycled
+    /// file has something older here in any case, so the next file's first header is asked too.
     fn bad_place(&self, current: usize, offset: u64, bytes: &[u8]) -> Result<(usize, u64), OpenError> {
+        let here = (current, offset);
+        if current + 1 >= self.files.len() || self.found(current, bytes, offset)?.is_some() {
+            return Ok(here);
+        }
+        let next = self.read(current + 1)?;
+        if self.found(current + 1, &next, FIRST_GROUP)?.is_some_and(|header| header.number == self.next) {
+            return Ok((current + 1, FIRST_GROUP));
+        }
         let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
         let untouched = rest.iter().take(HEADER).all(|byte| *byte == 0);
-        if untouched && current + 1 < self.files.len() {
-            let next = self.read(current + 1)?;
-            if next.iter().skip(BLOCK_BYTES).take(HEADER).any(|byte| *byte != 0) {
-                return Ok((current + 1, FIRST_GROUP));
-            }
-        }
-        Ok((current, offset))
+        let written = next.iter().skip(BLOCK_BYTES).take(HEADER).any(|byte| *byte != 0);
+        Ok(if untouched && written { (current + 1, FIRST_GROUP) } else { here })
     }
 
     fn probe(&self, file: usize, bytes: &[u8], from: u64, bad: (usize, u64)) -> Result<(), OpenError> {
@@ -368,27 +464,34 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Make the rest of a file zero again, durably, so that no later crash brings a torn group back. Returns the bytes
-    /// of the blocks that were not.
+    /// Write zeros over the headers of torn groups in the rest of a file, durably, so that no later crash brings one
+    /// back. A body without its header is nothing. Returns the bytes of those groups.
     fn clear(&self, file: usize, bytes: &[u8], from: u64) -> Result<u64, OpenError> {
         const ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
-        let known = &self.files[file];
-        let rest = usize::try_from(from).ok().and_then(|from| bytes.get(from..)).unwrap_or_default();
-        let blocks = rest.chunks(ZEROS.len()).zip((from..).step_by(ZEROS.len()));
-        let torn: Vec<_> = blocks.filter(|(block, _)| *block != &ZEROS[..block.len()]).collect();
+        let mut torn = Vec::new();
+        let mut torn_bytes = 0;
+        let len = bytes.len() as u64;
+        for offset in (from..len).step_by(BLOCK_BYTES) {
+            if let Some(header) = self.found(file, bytes, offset)? {
+                torn.push(offset);
+                torn_bytes += padded(header.bytes()).min(len - offset);
+            }
+        }
         if torn.is_empty() {
             return Ok(0);
         }
+        let known = &self.files[file];
         let clear = || -> io::Result<()> {
             let file = known.open(&**self.disk)?.file;
-            for (block, offset) in &torn {
-                file.write_all_at(*offset, &[&ZEROS[..block.len()]])?;
+            for offset in &torn {
+                let block = usize::try_from((len - offset).min(BLOCK)).map_err(io::Error::other)?;
+                file.write_all_at(*offset, &[&ZEROS[..block]])?;
             }
             file.sync_data()
         };
         let what = format!("removing the torn tail of {}", files::name(known.number));
         clear().map_err(io_error(&**self.disk, what))?;
-        Ok(torn.iter().map(|(block, _)| block.len() as u64).sum())
+        Ok(torn_bytes)
     }
 
     /// Groups that no later one names durable may be in the page cache only: the process was killed before their sync,

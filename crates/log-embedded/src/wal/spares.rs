@@ -1,4 +1,4 @@
-use super::files::{self, KnownFile, Maker, WalFile};
+use super::files::{self, KnownFile, Made, Maker};
 use millstream_host::disk::Disk;
 use millstream_host::threads;
 use std::collections::VecDeque;
@@ -38,7 +38,7 @@ enum Slot {
     #[default]
     Empty,
     Wanted,
-    Ready(WalFile),
+    Ready(Made),
     Failed(io::Error),
     /// The thread ended.
     Gone,
@@ -82,7 +82,7 @@ impl Shared {
     }
 
     /// Wait for a file. That an earlier attempt found no room says nothing of now: another is made.
-    fn take(&self) -> io::Result<WalFile> {
+    fn take(&self) -> io::Result<Made> {
         let mut slot = self.lock();
         if matches!(&*slot, Slot::Failed(error) if files::passes(error)) {
             *slot = Slot::Empty;
@@ -141,18 +141,17 @@ impl Spares {
         }
     }
 
-    /// The next file, and whether it was made by this process; waits while it is being made.
-    pub(crate) fn take(&mut self) -> io::Result<(WalFile, bool)> {
+    /// The next file; waits while it is being made.
+    pub(crate) fn take(&mut self) -> io::Result<Made> {
         if let Some(spare) = self.recovered.front() {
             let file = spare.open(&*self.disk)?;
             self.recovered.pop_front();
-            return Ok((file, false));
+            return Ok(Made { file, is_new: false });
         }
-        let made = match &mut self.source {
+        match &mut self.source {
             Source::Inline(maker) => maker.make(&AtomicBool::new(false)),
             Source::Background { shared, .. } => shared.take(),
-        };
-        made.map(|file| (file, true))
+        }
     }
 }
 

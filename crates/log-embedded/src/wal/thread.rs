@@ -18,10 +18,19 @@ pub(crate) struct Ended {
 }
 
 /// Runs when the thread ends, however it ends: nobody may wait for a writer that is not there.
-struct Finish {
-    shared: Arc<Shared>,
+#[derive(Debug)]
+pub(crate) struct Finish {
+    pub(crate) shared: Arc<Shared>,
     flag: watch::Sender<bool>,
     _signal: mpsc::Sender<()>,
+}
+
+impl Finish {
+    pub(crate) fn new(shared: Arc<Shared>) -> (Self, Ended) {
+        let (flag, flag_receiver) = watch::channel(false);
+        let (signal, signal_receiver) = mpsc::channel();
+        (Self { shared, flag, _signal: signal }, Ended { flag: flag_receiver, signal: signal_receiver })
+    }
 }
 
 impl Drop for Finish {
@@ -51,24 +60,24 @@ pub(crate) fn start(
     idle: Duration,
     lock: impl Send + 'static,
 ) -> io::Result<Ended> {
-    let (flag, flag_receiver) = watch::channel(false);
-    let (signal, signal_receiver) = mpsc::channel();
+    let (finish, ended) = Finish::new(shared);
     threads::spawn("wal-writer", move || {
         // Dropped last, after the writer and its files: what it says is then true.
-        let finish = Finish { shared, flag, _signal: signal };
+        let finish = finish;
         let lock = lock;
         let queue = &finish.shared.queue;
         let bytes = writer.group_bytes();
         loop {
-            match queue.take(bytes, writer.wants_mark().then_some(idle)) {
+            match queue.take(bytes, writer.sleep(idle)) {
                 Taken::Work(commands) => writer.commit(commands),
                 Taken::Idle => writer.mark(),
                 Taken::Closed => break,
             }
+            writer.tend();
         }
         writer.mark();
         drop(writer);
         drop(lock);
     })?;
-    Ok(Ended { flag: flag_receiver, signal: signal_receiver })
+    Ok(ended)
 }

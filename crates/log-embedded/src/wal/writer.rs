@@ -1,13 +1,17 @@
-use super::entry::Entry;
-use super::files::{self, FIRST_GROUP, WalFile};
+use super::entry::{self, Entry};
+use super::files::{self, FIRST_GROUP, Made, WalFile};
 use super::group::{BLOCK, GroupHeader, HEADER, padded};
 use super::spares::Spares;
 use crate::Shared;
 use crate::caps;
+use crate::checkpoint::{Resume, ShardLine};
+use crate::flush::Cut;
+use crate::flusher::Flusher;
 use crate::index::Place;
 use crate::memory_tail::MemoryTail;
+use crate::options::Options;
 use crate::queue::{Command, Work};
-use crate::shard::{Change, Shard};
+use crate::shard::{Change, Gone, Shard};
 use crate::stats::Counters;
 use millstream_log::{AppendError, Appended, Batch, Completion, Refused, RetentionClass, StoredBatch};
 use millstream_types::{LogShard, Position, Timestamp};
@@ -22,6 +26,7 @@ use tokio::sync::OwnedSemaphorePermit;
 #[derive(Debug)]
 pub(crate) struct Tracked {
     pub(crate) shard: Arc<Shard>,
+    pub(crate) class: RetentionClass,
     pub(crate) next: Position,
     pub(crate) newest: Option<Timestamp>,
     pub(crate) earliest: Position,
@@ -32,9 +37,21 @@ pub(crate) struct Tracked {
 }
 
 impl Tracked {
-    pub(crate) fn new(shard: Arc<Shard>) -> Self {
+    pub(crate) fn new(id: LogShard, class: RetentionClass) -> Self {
         let zero = Position::ZERO;
-        Self { shard, next: zero, newest: None, earliest: zero, pending: Vec::new(), touched: 0 }
+        let shard = Shard::new(id);
+        Self { shard, class, next: zero, newest: None, earliest: zero, pending: Vec::new(), touched: 0 }
+    }
+
+    pub(crate) fn restored(line: &ShardLine) -> Self {
+        let ShardLine { shard, class, earliest, next, newest } = *line;
+        let shard = Shard::restored(shard, earliest, next, newest);
+        Self { shard, class, next, newest, earliest, pending: Vec::new(), touched: 0 }
+    }
+
+    fn line(&self) -> ShardLine {
+        let Self { ref shard, class, next, newest, earliest, .. } = *self;
+        ShardLine { shard: shard.id, class, earliest, next, newest }
     }
 }
 
@@ -67,6 +84,18 @@ pub(crate) struct Writer {
     shards: HashMap<LogShard, Tracked>,
     memory: MemoryTail,
     group: Group,
+    flusher: Flusher,
+    limits: Limits,
+    /// When the oldest group was written that no flush has taken, if there is one. By the monotonic clock.
+    oldest: Option<Duration>,
+}
+
+/// When to flush.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    flush_bytes: u64,
+    flush_after: Duration,
+    replay_bytes: u64,
 }
 
 /// The group under way.
@@ -110,13 +139,22 @@ impl Group {
 impl Writer {
     pub(crate) fn new(
         shared: Arc<Shared>,
+        options: &Options,
         spares: Spares,
+        flusher: Flusher,
         end: End,
         shards: HashMap<LogShard, Tracked>,
-        memory_tail_bytes: u64,
     ) -> Self {
-        let memory = MemoryTail::new(memory_tail_bytes);
-        Self { shared, spares, end, retry: None, shards, memory, group: Group::default() }
+        let memory = MemoryTail::new(options.memory_tail_bytes);
+        let limits = Limits {
+            flush_bytes: options.flush_bytes,
+            flush_after: options.flush_after,
+            replay_bytes: options.replay_bytes,
+        };
+        let replayed = Counters::get(&shared.counters.written) > 0;
+        let oldest = replayed.then(|| shared.clock.monotonic());
+        let group = Group::default();
+        Self { shared, spares, end, retry: None, shards, memory, group, flusher, limits, oldest }
     }
 
     /// Bytes of entries that one group may have, unless a single call has more.
@@ -130,14 +168,28 @@ impl Writer {
     }
 
     /// Write these commands as one group and complete them.
-    pub(crate) fn commit(&mut self, commands: Vec<Command>) {
-        let bytes = commands.iter().map(|command| command.work.encoded_len()).sum();
-        if let Err(refused) = self.make_room(bytes) {
-            for command in commands {
+    pub(crate) fn commit(&mut self, mut commands: Vec<Command>) {
+        if let Err(refused) = self.make_room(entries_bytes(&commands), false) {
+            // What makes room needs little, and the end of the file is kept for it.
+            let makes_room = |command: &Command| command.work.makes_room();
+            let (small, refused_ones): (Vec<_>, Vec<_>) = commands.into_iter().partition(makes_room);
+            for command in refused_ones {
                 command.completion.complete(Err(refused.clone().into()));
             }
-            return;
+            commands = small;
+            if let Err(refused) = self.make_room(entries_bytes(&commands), true) {
+                for command in commands {
+                    command.completion.complete(Err(refused.clone().into()));
+                }
+                return;
+            }
         }
+        if !commands.is_empty() {
+            self.commit_group(commands);
+        }
+    }
+
+    fn commit_group(&mut self, commands: Vec<Command>) {
         self.group.clear();
         let calls = commands.len() as u64;
         let staged: Vec<Staged> = commands.into_iter().map(|command| self.stage(command)).collect();
@@ -161,6 +213,83 @@ impl Writer {
         }
     }
 
+    /// How long the writer may sleep if nothing comes; `idle` is how long a log must be quiet to get a mark.
+    pub(crate) fn sleep(&self, idle: Duration) -> Option<Duration> {
+        let mark = self.wants_mark().then_some(idle);
+        let now = self.shared.clock.monotonic();
+        let flush = self.flush_at().map(|at| at.saturating_sub(now).max(idle));
+        mark.into_iter().chain(flush).min()
+    }
+
+    /// When a flush is due, if nothing more is written and none is under way.
+    fn flush_at(&self) -> Option<Duration> {
+        if self.shared.flush.is_busy() || self.shared.failstop.reason().is_some() {
+            return None;
+        }
+        if let Some(retry) = self.shared.flush.retry() {
+            return Some(retry);
+        }
+        if self.unflushed() >= self.limits.flush_bytes {
+            return Some(Duration::ZERO);
+        }
+        self.oldest.map(|oldest| oldest.saturating_add(self.limits.flush_after))
+    }
+
+    fn unflushed(&self) -> u64 {
+        Counters::get(&self.shared.counters.written) - self.shared.flush.flushed()
+    }
+
+    /// What is not a caller's business: start a flush if one is due, give back the space of what is gone.
+    pub(crate) fn tend(&mut self) {
+        if self.shared.segments.has_dead() {
+            self.discard();
+        }
+        if self.shared.segments.has_work() {
+            self.flusher.sweep();
+        }
+        if self.flush_at().is_some_and(|at| at <= self.shared.clock.monotonic()) {
+            self.flush();
+        }
+    }
+
+    /// Have all that is in the WAL brought to segments. Only while no flush is under way.
+    pub(crate) fn flush(&mut self) {
+        let resume = Resume {
+            group: self.end.next - 1,
+            file: self.end.file.number,
+            salt: self.end.file.salt,
+            offset: self.end.offset,
+        };
+        let shards = self.shards.values().map(|tracked| (Arc::clone(&tracked.shard), tracked.line()));
+        let written = Counters::get(&self.shared.counters.written);
+        let cut = Cut { resume, written, shards: shards.collect() };
+        self.oldest = None;
+        self.flusher.flush(cut);
+    }
+
+    /// Say in the WAL that a start must not miss the segments of which nothing is left.
+    fn discard(&mut self) {
+        let most = self.group_bytes() / entry::HEADER as u64;
+        let mut dead = self.shared.segments.take_dead();
+        while !dead.is_empty() {
+            let some = dead.split_off(dead.len().saturating_sub(usize::try_from(most).unwrap_or(1)));
+            let said = self.make_room((some.len() * entry::HEADER) as u64, true).is_ok() && {
+                self.group.clear();
+                for segment in &some {
+                    self.group.push(&Entry::Discard { segment: *segment });
+                }
+                self.write().is_ok()
+            };
+            if !said {
+                dead.extend(some);
+                // Another day: the next checkpoint does not name them.
+                self.shared.segments.still_dead(dead);
+                return;
+            }
+            self.shared.segments.disown(&some);
+        }
+    }
+
     /// Write a group that says nothing but that the groups before it are durable.
     pub(crate) fn mark(&mut self) {
         if !self.wants_mark() {
@@ -168,22 +297,57 @@ impl Writer {
         }
         self.group.clear();
         self.group.push(&Entry::Mark);
+        let oldest = self.oldest;
         // A failure stops the log, which is all there is to do about it: nobody waits for a mark.
         if self.write().is_ok() {
             self.end.marked = true;
+            // A mark is not worth a flush.
+            self.oldest = oldest;
         }
     }
 
-    /// Go to the next file if a group with entries of this size does not fit into this one.
-    fn make_room(&mut self, bytes: u64) -> Result<(), Refused> {
+    /// Go to the next file if a group with entries of this size does not fit into this one. The end of a file is kept
+    /// for what makes room.
+    fn make_room(&mut self, bytes: u64, makes_room: bool) -> Result<(), Refused> {
         if let Some(reason) = self.shared.failstop.reason() {
             return Err(Refused::Stopped(reason.to_owned()));
         }
         let bytes = padded(HEADER as u64 + bytes);
-        if !self.end.has_room(bytes) {
+        if !makes_room {
+            self.hold_back(bytes)?;
+        }
+        let reserve = if makes_room { 0 } else { reserve(self.end.file.len) };
+        // A group that is larger than a file without its reserve gets a file's all.
+        let fresh = self.end.offset == FIRST_GROUP && self.end.has_room(bytes);
+        if !fresh && !self.end.has_room(bytes + reserve) {
             self.rotate()?;
         } else if self.end.offset > self.end.file.len / 2 && self.retry.is_none() {
             self.spares.prepare();
+        }
+        Ok(())
+    }
+
+    /// A start replays what is in no segment. When that would become too much, writing waits for the flush; and is
+    /// refused while flushing does not work.
+    fn hold_back(&mut self, bytes: u64) -> Result<(), Refused> {
+        while self.unflushed() + bytes > self.limits.replay_bytes {
+            let retry = self.shared.flush.retry();
+            if retry.is_some_and(|retry| self.shared.clock.monotonic() < retry) {
+                return Err(Refused::NoSpace);
+            }
+            if !self.shared.flush.is_busy() {
+                let before = self.shared.flush.flushed();
+                self.flush();
+                self.shared.flush.wait();
+                // Nothing left to flush: what is asked for is more than all.
+                if self.shared.flush.flushed() == before && self.shared.flush.retry().is_none() {
+                    return Err(Refused::Full);
+                }
+            }
+            self.shared.flush.wait();
+            if let Some(reason) = self.shared.failstop.reason() {
+                return Err(Refused::Stopped(reason.to_owned()));
+            }
         }
         Ok(())
     }
@@ -194,11 +358,11 @@ impl Writer {
             return Err(Refused::NoSpace);
         }
         match self.spares.take() {
-            Ok((file, new)) => {
+            Ok(Made { file, is_new }) => {
                 if self.retry.take().is_some() {
                     tracing::info!("there is another WAL file again; appends are taken");
                 }
-                if new {
+                if is_new {
                     Counters::add(&self.shared.counters.wal_bytes, file.len);
                 }
                 self.end.file = file;
@@ -269,10 +433,10 @@ impl Writer {
         if self.shards.contains_key(&id) {
             return;
         }
-        let shard = Shard::new(id);
+        let tracked = Tracked::new(id, class);
         self.group.push(&Entry::Create { shard: id, class });
-        self.group.changes.push(Change::Created(Arc::clone(&shard)));
-        self.shards.insert(id, Tracked::new(shard));
+        self.group.changes.push(Change::Created(Arc::clone(&tracked.shard)));
+        self.shards.insert(id, tracked);
     }
 
     fn stage_trim(&mut self, shard: LogShard, before: Position) -> Result<Vec<Appended>, AppendError> {
@@ -304,7 +468,11 @@ impl Writer {
         self.end.offset += bytes;
         self.end.next += 1;
         self.end.marked = false;
+        if self.oldest.is_none() {
+            self.oldest = Some(self.shared.clock.monotonic());
+        }
         let counters = &self.shared.counters;
+        Counters::add(&counters.written, bytes);
         Counters::add(&counters.groups, 1);
         Counters::add(&counters.syncs, 1);
         Counters::add(&counters.bytes, bytes);
@@ -325,7 +493,15 @@ impl Writer {
 
     /// Show readers what the group, now durable, did.
     fn publish(&mut self) {
-        let mut freed = self.shared.shards.apply(std::mem::take(&mut self.group.changes));
+        let mut freed = 0;
+        let segments = &self.shared.segments;
+        let mut let_go = |shard: LogShard, gone: Gone| {
+            freed += gone.memory;
+            segments.release(shard, &gone.runs);
+        };
+        for (shard, gone) in self.shared.shards.apply(std::mem::take(&mut self.group.changes)) {
+            let_go(shard, gone);
+        }
         let mut held = 0;
         for shard in &self.group.touched {
             // A shard that the same group dropped is gone.
@@ -334,13 +510,23 @@ impl Writer {
                 held += crate::shard::memory_cost(stored);
                 self.memory.hold(&tracked.shard, stored);
             }
-            freed += tracked.shard.publish(tracked.pending.drain(..), tracked.earliest);
+            let_go(*shard, tracked.shard.publish(tracked.pending.drain(..), tracked.earliest));
         }
         freed += self.memory.evict();
         let bytes = &self.shared.counters.memory_tail_bytes;
         bytes.fetch_add(held, Ordering::Relaxed);
         bytes.fetch_sub(freed, Ordering::Relaxed);
     }
+}
+
+/// What is kept at the end of a file for trims, drops and discards, which make room.
+fn reserve(file_bytes: u64) -> u64 {
+    let eighth = file_bytes / 8;
+    (eighth - eighth % BLOCK).min(caps::RESERVE_BYTES)
+}
+
+fn entries_bytes(commands: &[Command]) -> u64 {
+    commands.iter().map(|command| command.work.encoded_len()).sum()
 }
 
 fn place(file: u32, offset: u64, first: Position, timestamp: Timestamp, batch: &Batch) -> Place {

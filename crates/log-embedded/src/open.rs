@@ -1,0 +1,140 @@
+//! Opening: checkpoint, WAL, segments, and what they say together.
+
+use crate::checkpoint::{self, BadCheckpoint, Checkpoint, LoadError};
+use crate::error::OpenError;
+use crate::flush::run_of;
+use crate::names;
+use crate::segment::read::{FooterError, load_footer};
+use crate::segment::table::{Line, Segments};
+use crate::segment::{self, footer::Footer};
+use crate::wal::recover::io_error;
+use crate::wal::writer::Tracked;
+use millstream_host::disk::{Disk, OpenMode};
+use millstream_types::LogShard;
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::sync::Arc;
+
+/// The newest checkpoint, which is durable when this returns, and the number of the next one. `None` for a log that has
+/// never flushed.
+pub(crate) fn load_checkpoint(disk: &Arc<dyn Disk>) -> Result<(Option<Checkpoint>, u32), OpenError> {
+    tidy(&**disk, checkpoint::DIRECTORY).map_err(io_error(&**disk, "tidying the checkpoints"))?;
+    let checkpoint = checkpoint::load(&**disk).map_err(|error| match error {
+        LoadError::Io(source) => io_error(&**disk, "reading the checkpoint")(source),
+        LoadError::Bad { error: BadCheckpoint::Version(version), .. } => OpenError::Format {
+            directory: disk.describe(),
+            found: format!("2 with a checkpoint of version {version}"),
+            supported: crate::directory::FORMAT_VERSION,
+        },
+        LoadError::Bad { file, error: BadCheckpoint::Damaged } => OpenError::Corrupt {
+            directory: disk.describe(),
+            file,
+            offset: 0,
+            group: 0,
+            detail: BadCheckpoint::Damaged.to_string(),
+        },
+    })?;
+    let next = checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.number + 1);
+    Ok((checkpoint, next))
+}
+
+/// Remove what was never finished, and make the names that are there durable: the process before may have died between
+/// giving a name and that.
+fn tidy(disk: &dyn Disk, directory: &str) -> io::Result<()> {
+    for name in disk.list(directory)?.iter().filter(|name| names::is_temporary(name)) {
+        disk.remove(&format!("{directory}/{name}"))?;
+    }
+    disk.sync_dir(directory)
+}
+
+/// Give the shards what segments hold of them, and forget the files that nothing names. Returns the number of the next
+/// segment.
+pub(crate) fn restore_segments(
+    disk: &Arc<dyn Disk>,
+    checkpoint: Option<&Checkpoint>,
+    discarded: &BTreeSet<u32>,
+    shards: &HashMap<LogShard, Tracked>,
+    segments: &Segments,
+) -> Result<u32, OpenError> {
+    tidy(&**disk, segment::DIRECTORY).map_err(io_error(&**disk, "tidying the segments"))?;
+    let named = checkpoint.map(|checkpoint| checkpoint.segments.as_slice()).unwrap_or_default();
+    for (number, bytes, footer_crc) in named.iter().filter(|(number, ..)| !discarded.contains(number)) {
+        let footer = open_segment(disk, *number, *bytes, *footer_crc)?;
+        restore(*number, *bytes, *footer_crc, &footer, shards, segments);
+    }
+    for tracked in shards.values() {
+        if let Some(position) = tracked.shard.missing() {
+            return Err(OpenError::Corrupt {
+                directory: disk.describe(),
+                file: segment::DIRECTORY.to_owned(),
+                offset: 0,
+                group: 0,
+                detail: format!("no segment has the records of {} at {position}", tracked.shard.id),
+            });
+        }
+    }
+    let present = disk.list(segment::DIRECTORY).map_err(io_error(&**disk, "listing the segments"))?;
+    let present: Vec<u32> = present.iter().filter_map(|name| segment::number(name)).collect();
+    let known: BTreeSet<u32> =
+        named.iter().map(|(number, ..)| *number).filter(|number| !discarded.contains(number)).collect();
+    // Of flushes that did not come to their end, or discarded and not yet removed.
+    for number in present.iter().filter(|number| !known.contains(number)) {
+        let name = segment::name(*number);
+        disk.remove(&name).map_err(io_error(&**disk, format!("removing {name}")))?;
+    }
+    let newest = [present.last(), named.last().map(|(number, ..)| number), discarded.last()];
+    Ok(newest.into_iter().flatten().max().map_or(1, |number| number + 1))
+}
+
+fn open_segment(disk: &Arc<dyn Disk>, number: u32, bytes: u64, footer_crc: u32) -> Result<Footer, OpenError> {
+    let name = segment::name(number);
+    let corrupt = |detail: String| OpenError::Corrupt {
+        directory: disk.describe(),
+        file: segment::name(number),
+        offset: 0,
+        group: 0,
+        detail,
+    };
+    let file = match disk.open(&name, OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(OpenError::MissingFile { directory: disk.describe(), file: name });
+        }
+        other => other.map_err(io_error(&**disk, format!("opening {name}")))?,
+    };
+    let (trailer, footer) = load_footer(&*file, number).map_err(|error| match error {
+        FooterError::Io(source) => io_error(&**disk, format!("reading {name}"))(source),
+        FooterError::Version(version) => OpenError::Format {
+            directory: disk.describe(),
+            found: format!("2 with a segment of version {version}"),
+            supported: crate::directory::FORMAT_VERSION,
+        },
+        FooterError::Damaged(detail) => corrupt(detail.to_owned()),
+    })?;
+    if (trailer.file_bytes(), trailer.footer_crc) != (bytes, footer_crc) {
+        return Err(corrupt("it is not the segment that the checkpoint means".to_owned()));
+    }
+    Ok(footer)
+}
+
+fn restore(
+    number: u32,
+    bytes: u64,
+    footer_crc: u32,
+    footer: &Footer,
+    shards: &HashMap<LogShard, Tracked>,
+    segments: &Segments,
+) {
+    let mut live = 0;
+    let mut dead = Vec::new();
+    for entry in &footer.runs {
+        let run = run_of(number, entry);
+        let gone = shards.get(&entry.shard).is_none_or(|tracked| tracked.shard.restore(run).is_some());
+        if gone { dead.push(entry.shard) } else { live += 1 }
+    }
+    segments.add(number, Line { bytes, footer_crc, live, freed: 0 });
+    if live > 0 {
+        for shard in dead {
+            segments.hole(number, shard);
+        }
+    }
+}
