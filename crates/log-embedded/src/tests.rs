@@ -3,6 +3,7 @@
 mod decoding;
 mod faults;
 mod fixture;
+mod flushing;
 mod golden;
 mod hooked;
 mod in_flight;
