@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use millstream_control::{
-    ActivateStream, CreateStream, DeleteStream, Refusal, RegisterConsumer, RemoveStream, State, StreamMode,
+    ActivateStream, CreateStream, DeleteStream, Refusal, RegisterConsumer, RemoveStream, StreamMode,
 };
 use millstream_control_node::{ControlHandle, SubmitError, open};
 use millstream_host::clock::ManualClock;
@@ -50,25 +50,6 @@ async fn a_restart_gives_the_same_state() {
     assert_eq!(*before, *second.state());
     // A log shard's number is never given twice.
     assert!(before.stream("b").unwrap().shards[0].log > before.stream("c").unwrap().shards[1].log);
-}
-
-#[tokio::test]
-async fn a_snapshot_and_the_rest_is_the_whole() {
-    let log: Arc<dyn Log> = Arc::new(MemoryLog::new());
-    let clock = ManualClock::at(Timestamp::from_millis(5));
-    let control = open(log.clone(), clock.clone()).await.unwrap();
-    control.submit(create("early")).await.unwrap();
-    let snapshot = serde_json::to_vec(&*control.state()).unwrap();
-    let cut = log.tail(LogShard::CONTROL).unwrap().current();
-    some_history(&control).await;
-
-    let mut rebuilt: State = serde_json::from_slice(&snapshot).unwrap();
-    let limit = millstream_log::ReadLimit { records: usize::MAX, bytes: usize::MAX };
-    let suffix = log.read(LogShard::CONTROL, cut, limit).await.unwrap();
-    for (_, record) in suffix.batches.iter().flat_map(millstream_log::StoredBatch::records) {
-        millstream_control::Entry::replay(&record, &mut rebuilt).unwrap();
-    }
-    assert_eq!(rebuilt, *control.state());
 }
 
 #[tokio::test]

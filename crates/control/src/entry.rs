@@ -15,8 +15,10 @@ pub struct Entry {
 
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
-    #[error("not a command that this version of Millstream knows: {0}")]
+    #[error("not something that this version of Millstream knows: {0}")]
     Unreadable(#[from] serde_json::Error),
+    #[error("not something that this version of Millstream knows: {0}")]
+    Form(&'static str),
     /// A command is logged only after it was accepted, so a refusal on replay means that the rules have changed.
     #[error("a command that was accepted when it was written is now refused: {0}")]
     Refused(#[from] Refusal),
@@ -27,9 +29,8 @@ impl Entry {
         Ok(serde_json::to_vec(self)?)
     }
 
-    /// Read an entry and apply it.
-    pub fn replay(bytes: &[u8], state: &mut State) -> Result<(), EntryError> {
-        let entry: Self = serde_json::from_slice(bytes)?;
-        Ok(entry.command.apply(state, entry.at)?)
+    /// Apply it again, as it was applied when it was written.
+    pub fn apply(&self, state: &mut State) -> Result<(), EntryError> {
+        Ok(self.command.apply(state, self.at)?)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 /// A stored zip: where it is and what it measures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Code {
     /// Its key in the code store.
     pub key: String,
@@ -14,6 +15,7 @@ pub struct Code {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LayerUse {
     pub arn: String,
     pub key: String,
@@ -22,6 +24,7 @@ pub struct LayerUse {
 
 /// What a user sets on a function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FunctionSettings {
     pub description: String,
     pub role: String,
@@ -59,6 +62,7 @@ pub enum UpdateStatus {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Function {
     pub name: String,
     pub arn: String,

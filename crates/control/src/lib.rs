@@ -15,6 +15,7 @@ mod function;
 mod layer;
 mod mapping;
 mod refusal;
+mod snapshot;
 mod state;
 mod stream;
 
@@ -31,5 +32,8 @@ pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, U
 pub use layer::{Layer, LayerVersion};
 pub use mapping::{Mapping, MappingSettings, MappingState, Source, StartingPosition};
 pub use refusal::Refusal;
+pub use snapshot::{
+    Record, SNAPSHOT_FORMAT, SnapshotBegin, SnapshotEnd, SnapshotLines, SnapshotPart, SnapshotRecord,
+};
 pub use state::State;
 pub use stream::{Consumer, ConsumerStatus, Shard, Stream, StreamMode, StreamStatus};

@@ -33,6 +33,7 @@ impl MappingState {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Source {
     pub stream: String,
     pub stream_arn: String,
@@ -56,6 +57,7 @@ pub enum StartingPosition {
 
 /// What a user can change on a mapping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MappingSettings {
     pub function: String,
     pub function_arn: String,
@@ -65,6 +67,7 @@ pub struct MappingSettings {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Mapping {
     pub uuid: String,
     pub arn: String,

@@ -1,11 +1,11 @@
 use crate::{Consumer, Function, Layer, LayerVersion, Mapping, Refusal, Stream};
 use imbl::OrdMap;
 use millstream_types::{LogShard, Position};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// All that exists. Cloning is cheap: the maps share what did not change.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// All that exists. Cloning is cheap: the maps share what did not change. What its members are made of is written down in
+/// snapshots (`docs/formats/control.md`): a member added to one of them needs a default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     pub streams: OrdMap<String, Arc<Stream>>,
     pub functions: OrdMap<String, Arc<Function>>,
@@ -14,7 +14,7 @@ pub struct State {
     /// Per mapping and log shard: the position to go on from.
     pub checkpoints: OrdMap<String, OrdMap<LogShard, Position>>,
     /// The last number given to a log shard. 0 is the control plane's own.
-    last_log_shard: u64,
+    pub(crate) last_log_shard: u64,
 }
 
 impl State {

@@ -16,6 +16,7 @@ pub enum StreamMode {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Stream {
     pub name: String,
     pub arn: String,
@@ -32,6 +33,7 @@ pub struct Stream {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Shard {
     pub id: ShardId,
     pub log: LogShard,
@@ -56,6 +58,7 @@ pub enum ConsumerStatus {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Consumer {
     pub name: String,
     pub arn: String,

@@ -1,0 +1,190 @@
+//! Random commands of every kind, with few names, so that they meet each other.
+
+use millstream_control::{
+    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, Checkpoint, Code, Command,
+    CreateFunction, CreateMapping, CreateStream, DeleteFunction, DeleteLayerVersion, DeleteMapping,
+    DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
+    PublishLayerVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveStream, SettleMapping,
+    Source, StartingPosition, State, StreamMode, UpdateFunction,
+};
+use millstream_types::{LogShard, Position, Timestamp};
+use std::collections::BTreeMap;
+
+/// SplitMix64: every choice comes from the seed.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    pub(crate) fn size(&mut self, end: usize) -> usize {
+        usize::try_from(self.below(end as u64)).unwrap()
+    }
+
+    pub(crate) fn one_in(&mut self, odds: u64) -> bool {
+        self.below(odds) == 0
+    }
+
+    fn name(&mut self, kind: &str) -> String {
+        format!("{kind}{}", self.below(3))
+    }
+}
+
+pub(crate) fn stream(name: &str, shards: u32) -> CreateStream {
+    CreateStream {
+        name: name.into(),
+        arn: format!("arn:aws:kinesis:us-east-1:000000000000:stream/{name}"),
+        shards,
+        mode: StreamMode::Provisioned,
+        max_record_kib: 1_024,
+        tags: BTreeMap::from([("Straße".into(), "\n\"ä\u{1f980}\"".into())]),
+    }
+}
+
+fn code(revision: u64) -> Code {
+    Code { key: format!("key-{revision}"), sha256: "c2hh".into(), size: revision }
+}
+
+fn settings(random: &mut Random) -> FunctionSettings {
+    let layer = LayerUse { arn: "arn:layer:1".into(), key: "layer-key".into(), size: 7 };
+    FunctionSettings {
+        description: String::new(),
+        role: "arn:aws:iam::000000000000:role/r".into(),
+        runtime: "python3.14".into(),
+        handler: "main.handle".into(),
+        timeout_secs: 3,
+        memory_mb: 128,
+        ephemeral_mb: 512,
+        environment: BTreeMap::from([("LEVEL".into(), random.below(9).to_string())]),
+        layers: if random.one_in(2) { vec![layer] } else { Vec::new() },
+        tracing_mode: "PassThrough".into(),
+    }
+}
+
+pub(crate) fn function(name: &str, random: &mut Random) -> CreateFunction {
+    CreateFunction {
+        name: name.into(),
+        arn: format!("arn:aws:lambda:us-east-1:000000000000:function:{name}"),
+        code: code(1),
+        settings: settings(random),
+        architectures: vec!["x86_64".into()],
+        tags: BTreeMap::new(),
+        revision_id: "revision-0".into(),
+    }
+}
+
+pub(crate) fn mapping_settings(random: &mut Random) -> MappingSettings {
+    let function = random.name("f");
+    let function_arn = format!("arn:aws:lambda:us-east-1:000000000000:function:{function}");
+    let batch_size = 1 + u32::try_from(random.below(100)).unwrap();
+    MappingSettings { function, function_arn, batch_size, window_secs: 0, enabled: random.one_in(2) }
+}
+
+pub(crate) fn mapping(uuid: &str, stream: &str, random: &mut Random) -> CreateMapping {
+    let starting = match random.below(3) {
+        0 => StartingPosition::TrimHorizon,
+        1 => StartingPosition::Latest,
+        _ => StartingPosition::AtTimestamp(Timestamp::from_millis(random.below(9_000))),
+    };
+    let stream_arn = format!("arn:aws:kinesis:us-east-1:000000000000:stream/{stream}");
+    CreateMapping {
+        uuid: uuid.into(),
+        arn: format!("arn:aws:lambda:us-east-1:000000000000:event-source-mapping:{uuid}"),
+        source: Source { stream: stream.into(), stream_arn, consumer_arn: None },
+        starting,
+        settings: mapping_settings(random),
+    }
+}
+
+pub(crate) fn layer(name: &str, revision: u64) -> PublishLayerVersion {
+    PublishLayerVersion {
+        name: name.into(),
+        arn: format!("arn:aws:lambda:us-east-1:000000000000:layer:{name}"),
+        description: revision.is_multiple_of(2).then(|| "a layer".into()),
+        license: None,
+        runtimes: vec!["python3.14".into()],
+        architectures: Vec::new(),
+        code: code(revision),
+    }
+}
+
+/// Mostly one that is accepted; what is refused is a test of that too.
+pub(crate) fn random_command(random: &mut Random, state: &State) -> Command {
+    match random.below(3) {
+        0 => stream_command(random),
+        1 => function_command(random, state),
+        _ => mapping_command(random, state),
+    }
+}
+
+fn stream_command(random: &mut Random) -> Command {
+    let (name, consumer) = (random.name("s"), random.name("c"));
+    let stream_name = name.clone();
+    match random.below(10) {
+        0 | 1 => stream(&name, 1 + u32::try_from(random.below(4)).unwrap()).into(),
+        2 | 3 => ActivateStream { name }.into(),
+        4 => DeleteStream { name, enforce_consumer_deletion: random.one_in(2) }.into(),
+        5 => RemoveStream { name }.into(),
+        6 => RegisterConsumer { stream: stream_name, name: consumer, tags: BTreeMap::new() }.into(),
+        7 => ActivateConsumer { stream: stream_name, consumer }.into(),
+        8 => DeregisterConsumer { stream: stream_name, consumer }.into(),
+        _ => RemoveConsumer { stream: stream_name, consumer }.into(),
+    }
+}
+
+fn function_command(random: &mut Random, state: &State) -> Command {
+    let (name, layer_name) = (random.name("f"), random.name("l"));
+    let revision_id =
+        state.function(&name).map_or_else(|_| "none".into(), |function| function.revision_id.clone());
+    let next = random.below(1_000);
+    match random.below(8) {
+        0 | 1 => function(&name, random).into(),
+        2 => DeleteFunction { name }.into(),
+        3 | 4 => {
+            let failure = random.one_in(3).then(|| ("InvalidZipFileException".into(), "not a zip".into()));
+            FinishFunctionUpdate { name, revision_id, failure }.into()
+        }
+        5 => UpdateFunction {
+            name,
+            code: random.one_in(2).then(|| code(next)),
+            settings: random.one_in(2).then(|| settings(random)),
+            architectures: random.one_in(3).then(|| vec!["arm64".into()]),
+            expected_revision: random.one_in(3).then_some(revision_id),
+            revision_id: format!("revision-{next}"),
+        }
+        .into(),
+        6 => layer(&layer_name, next).into(),
+        _ => {
+            let version = state.layers.get(&layer_name).map_or(1, |layer| layer.newest);
+            DeleteLayerVersion { name: layer_name, version }.into()
+        }
+    }
+}
+
+fn mapping_command(random: &mut Random, state: &State) -> Command {
+    let (uuid, stream) = (random.name("m"), random.name("s"));
+    // One of the mapping's own shards, or any other.
+    let own = state.mapping(&uuid).ok().and_then(|mapping| state.stream(&mapping.source.stream).ok());
+    let shard = match own {
+        Some(stream) if !random.one_in(5) => stream.shards[random.size(stream.shards.len())].log,
+        _ => LogShard(random.below(20)),
+    };
+    let position = Position(random.below(1_000));
+    match random.below(10) {
+        0 | 1 => mapping(&uuid, &stream, random).into(),
+        2 | 3 => ActivateMapping { uuid, positions: vec![(shard, position)] }.into(),
+        4 => ChangeMapping { uuid, settings: mapping_settings(random) }.into(),
+        5 => SettleMapping { uuid }.into(),
+        6 if random.one_in(2) => DeleteMapping { uuid }.into(),
+        7 => RemoveMapping { uuid }.into(),
+        _ => Checkpoint { mapping: uuid, shard, position }.into(),
+    }
+}
