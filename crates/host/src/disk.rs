@@ -17,7 +17,7 @@ pub use os::OsDisk;
 pub use sim::{Fault, SimDisk};
 
 use std::fmt::Debug;
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 /// How to open a file.
@@ -103,23 +103,29 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Write the pieces one after the other, as many bytes of them as one call takes; may be short.
+    fn write_vectored_at(&self, offset: u64, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let first = parts.iter().find(|part| !part.is_empty());
+        first.map_or(Ok(0), |part| self.write_at(offset, part))
+    }
+
     /// Write several pieces, one after the other, however many writes that takes.
     ///
     /// # Errors
     /// On an error any part of it may be written.
     fn write_all_at(&self, mut offset: u64, parts: &[&[u8]]) -> io::Result<()> {
-        for part in parts {
-            let mut rest = *part;
-            while !rest.is_empty() {
-                match self.write_at(offset, rest) {
-                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                    Ok(written) => {
-                        offset += written as u64;
-                        rest = &rest[written..];
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
+        let mut parts: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let mut rest = parts.as_mut_slice();
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            match self.write_vectored_at(offset, rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    offset += written as u64;
+                    IoSlice::advance_slices(&mut rest, written);
                 }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())

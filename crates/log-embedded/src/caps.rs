@@ -5,6 +5,9 @@ use std::num::NonZeroUsize;
 /// Bytes that the writer takes from the queue for one group. One call may be larger and is then a group by itself.
 pub(crate) const GROUP_BYTES: u64 = 8 << 20;
 
+/// A batch of fewer bytes is copied into its group; a larger one is written from where it is.
+pub(crate) const COPIED_BODY: usize = 4 << 10;
+
 /// Bytes of one call: it is written, synced and replayed as a whole.
 pub(crate) const CALL_BYTES: u64 = 32 << 20;
 
@@ -37,7 +40,7 @@ pub(crate) const SEGMENT_READ: (usize, usize) = (64 << 10, 1 << 20);
 
 /// Bytes of a segment that are written with one call, and synced together: no commit waits behind more.
 pub(crate) const SEGMENT_PIECE: usize = 1 << 20;
-pub(crate) const SEGMENT_SYNC: u64 = 8 << 20;
+pub(crate) const SEGMENT_SYNC: u64 = 32 << 20;
 
 /// What a flush takes of a shard at a time.
 pub(crate) const FLUSH_BATCHES: usize = 4_096;

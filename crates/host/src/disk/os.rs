@@ -2,7 +2,7 @@
 
 use super::{Disk, DiskFile, DiskLock, OpenMode};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -162,6 +162,14 @@ impl DiskFile for OsFile {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
         FileExt::write_at(&self.0, bytes, offset)
+    }
+
+    fn write_vectored_at(&self, offset: u64, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        // What one call takes at most (limits.h).
+        const IOV_MAX: usize = 1024;
+        let offset = i64::try_from(offset).map_err(io::Error::other)?;
+        let parts = &parts[..parts.len().min(IOV_MAX)];
+        Ok(nix::sys::uio::pwritev(&self.0, parts, offset)?)
     }
 
     fn sync_data(&self) -> io::Result<()> {

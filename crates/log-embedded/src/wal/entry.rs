@@ -63,7 +63,13 @@ struct Fields {
 
 impl<'a> Entry<'a> {
     pub(crate) fn encode(&self, into: &mut Vec<u8>) {
-        let (fields, body): (Fields, &[u8]) = match *self {
+        let body = self.encode_header(into);
+        into.extend_from_slice(body);
+    }
+
+    /// All but the body, which is returned.
+    pub(crate) fn encode_header(&self, into: &mut Vec<u8>) -> &'a [u8] {
+        let (fields, body): (Fields, &'a [u8]) = match *self {
             Self::Append { shard, first, timestamp, count, crc, body } => (
                 Fields {
                     kind: APPEND,
@@ -97,7 +103,7 @@ impl<'a> Entry<'a> {
         let length = u32::try_from(body.len()).expect("admission bounds a call far below 4 GiB");
         into.extend_from_slice(&length.to_le_bytes());
         into.extend_from_slice(&fields.crc.to_le_bytes());
-        into.extend_from_slice(body);
+        body
     }
 
     /// The first entry of `bytes`, and what comes after it. The batch's own checksum is not checked here.

@@ -13,6 +13,7 @@ use crate::options::Options;
 use crate::queue::{Command, Work};
 use crate::shard::{Change, Gone, Shard};
 use crate::stats::Counters;
+use bytes::Bytes;
 use millstream_log::{AppendError, Appended, Batch, Completion, Refused, RetentionClass, StoredBatch};
 use millstream_types::{LogShard, Position, Timestamp};
 use std::collections::HashMap;
@@ -101,8 +102,12 @@ struct Limits {
 /// The group under way.
 #[derive(Debug, Default)]
 struct Group {
-    /// Header, entries and padding; kept from group to group.
+    /// Header and entries, but for the bodies in `bodies`; kept from group to group.
     buffer: Vec<u8>,
+    /// Bodies that are written from where they are, and where in `buffer` each one belongs.
+    bodies: Vec<(usize, Bytes)>,
+    /// Bytes of `bodies`.
+    apart: usize,
     entries: u32,
     touched: Vec<LogShard>,
     changes: Vec<Change>,
@@ -119,6 +124,8 @@ impl Group {
     fn clear(&mut self) {
         self.buffer.clear();
         self.buffer.resize(HEADER, 0);
+        self.bodies.clear();
+        self.apart = 0;
         self.entries = 0;
         self.touched.clear();
     }
@@ -126,6 +133,38 @@ impl Group {
     fn push(&mut self, entry: &Entry<'_>) {
         entry.encode(&mut self.buffer);
         self.entries += 1;
+    }
+
+    /// An append. A large body is not copied.
+    fn push_append(&mut self, shard: LogShard, stored: &StoredBatch) {
+        let StoredBatch { first, batch: Batch { timestamp, count, crc, ref body } } = *stored;
+        let entry = Entry::Append { shard, first, timestamp, count, crc, body };
+        if body.len() < caps::COPIED_BODY {
+            self.push(&entry);
+            return;
+        }
+        entry.encode_header(&mut self.buffer);
+        self.entries += 1;
+        self.bodies.push((self.buffer.len(), body.clone()));
+        self.apart += body.len();
+    }
+
+    /// Bytes so far, the header's included.
+    fn len(&self) -> usize {
+        self.buffer.len() + self.apart
+    }
+
+    /// All of it in order.
+    fn parts(&self) -> Vec<&[u8]> {
+        let mut parts = Vec::with_capacity(2 * self.bodies.len() + 2);
+        let mut from = 0;
+        for (at, body) in &self.bodies {
+            parts.push(&self.buffer[from..*at]);
+            parts.push(&body[..]);
+            from = *at;
+        }
+        parts.push(&self.buffer[from..]);
+        parts
     }
 
     fn touch(&mut self, tracked: &mut Tracked, number: u64) {
@@ -416,14 +455,14 @@ impl Writer {
             if batch.count == 0 {
                 continue;
             }
-            let (count, crc) = (batch.count, batch.crc);
-            let offset = self.end.offset + self.group.buffer.len() as u64;
-            self.group.push(&Entry::Append { shard, first, timestamp, count, crc, body: &batch.body });
-            let place = place(self.end.file.number, offset, first, timestamp, &batch);
+            let offset = self.end.offset + self.group.len() as u64;
             batch.timestamp = timestamp;
-            tracked.next = first.plus(u64::from(count));
+            let place = place(self.end.file.number, offset, first, &batch);
+            let stored = StoredBatch { first, batch };
+            self.group.push_append(shard, &stored);
+            tracked.next = stored.end();
             tracked.newest = Some(timestamp);
-            tracked.pending.push((place, Some(StoredBatch { first, batch })));
+            tracked.pending.push((place, Some(stored)));
             self.group.touch(tracked, self.end.next);
         }
         Ok(appended)
@@ -452,19 +491,27 @@ impl Writer {
 
     /// Write and sync the group. An error stops the log and is its reason.
     fn write(&mut self) -> Result<(), String> {
-        let body = &self.group.buffer[HEADER..];
+        let length = self.group.len() - HEADER;
+        let mut parts = self.group.parts();
+        // Its first part begins with the room for the header, of which the checksum knows nothing.
+        parts[0] = &parts[0][HEADER..];
         let header = GroupHeader {
             salt: self.end.file.salt,
             number: self.end.next,
             durable: self.end.next - 1,
-            length: u32::try_from(body.len()).expect("a group fits into a file of at most 1 GiB"),
+            length: u32::try_from(length).expect("a group fits into a file of at most 1 GiB"),
             entries: self.group.entries,
-            body_crc: crc32c::crc32c(body),
+            body_crc: parts.iter().fold(0, |crc, part| crc32c::crc32c_append(crc, part)),
         };
+        drop(parts);
         self.group.buffer[..HEADER].copy_from_slice(&header.encode());
-        let bytes = padded(self.group.buffer.len() as u64);
-        self.group.buffer.resize(usize::try_from(bytes).expect("it is in memory but for its padding"), 0);
-        self.put().map_err(|(what, error)| self.shared.failstop.stop(what, &error).to_owned())?;
+        let bytes = padded(self.group.len() as u64);
+        let padding = usize::try_from(bytes).expect("it is in memory but for its padding") - self.group.len();
+        self.group.buffer.resize(self.group.buffer.len() + padding, 0);
+        let put = self.put();
+        // The bodies are their shards' from here on, and go when those let them go.
+        self.group.bodies.clear();
+        put.map_err(|(what, error)| self.shared.failstop.stop(what, &error).to_owned())?;
         self.end.offset += bytes;
         self.end.next += 1;
         self.end.marked = false;
@@ -481,7 +528,7 @@ impl Writer {
 
     fn put(&self) -> Result<(), (&'static str, io::Error)> {
         let file = &self.end.file.file;
-        file.write_all_at(self.end.offset, &[&self.group.buffer])
+        file.write_all_at(self.end.offset, &self.group.parts())
             .map_err(|error| ("writing to the WAL", error))?;
         let started = self.shared.clock.monotonic();
         file.sync_data().map_err(|error| ("syncing the WAL", error))?;
@@ -529,11 +576,11 @@ fn entries_bytes(commands: &[Command]) -> u64 {
     commands.iter().map(|command| command.work.encoded_len()).sum()
 }
 
-fn place(file: u32, offset: u64, first: Position, timestamp: Timestamp, batch: &Batch) -> Place {
+fn place(file: u32, offset: u64, first: Position, batch: &Batch) -> Place {
     let small = "a WAL file is at most 1 GiB";
     Place {
         first,
-        timestamp,
+        timestamp: batch.timestamp,
         file,
         offset: u32::try_from(offset).expect(small),
         length: u32::try_from(batch.body.len()).expect(small),
