@@ -2,7 +2,9 @@
 
 mod bench;
 mod codegen;
+mod fuzz;
 mod os;
+mod sim;
 mod test;
 mod tidy;
 mod workspace;
@@ -29,6 +31,10 @@ enum Command {
     Codegen(codegen::CodegenArgs),
     /// Measure this machine and write the results into BENCHMARKS.md.
     Bench(bench::BenchArgs),
+    /// Fuzz every decoder of bytes from a disk or a client.
+    Fuzz(fuzz::FuzzArgs),
+    /// Simulate the whole server in seeded time, network and disk.
+    Sim(sim::SimArgs),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +48,8 @@ fn main() -> ExitCode {
         Command::Tidy(args) => tidy::run(&args),
         Command::Codegen(args) => codegen::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Sim(args) => sim::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

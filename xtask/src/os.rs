@@ -41,6 +41,11 @@ pub(crate) fn create(path: &Path) -> anyhow::Result<File> {
     File::create(path).with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// A directory, and those above it.
+pub(crate) fn make_directory(path: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))
+}
+
 /// The start of a measurement.
 pub(crate) fn now() -> Instant {
     Instant::now()

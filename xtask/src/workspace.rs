@@ -1,12 +1,12 @@
 //! The workspace as `cargo metadata` tells it: which crates there are and what they depend on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use crate::os;
+use crate::{fuzz, os, sim};
 
 /// The members of the workspace, and where cargo builds.
 #[derive(Debug, Deserialize)]
@@ -33,8 +33,27 @@ pub(crate) struct Dependency {
 
 /// Asks cargo. Needs no network.
 pub(crate) fn load() -> anyhow::Result<Workspace> {
+    load_in(&os::root())
+}
+
+/// The workspace of the programs that measure.
+pub(crate) fn load_bench() -> anyhow::Result<Workspace> {
+    load_in(&os::root().join("bench"))
+}
+
+/// The workspace of the simulation.
+pub(crate) fn load_sim() -> anyhow::Result<Workspace> {
+    load_in(&sim::directory())
+}
+
+/// The workspace of the fuzz targets.
+pub(crate) fn load_fuzz() -> anyhow::Result<Workspace> {
+    load_in(&fuzz::directory())
+}
+
+fn load_in(directory: &Path) -> anyhow::Result<Workspace> {
     let mut command = Command::new("cargo");
-    command.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(os::root());
+    command.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(directory);
     let text = os::output(&mut command)?;
     serde_json::from_str(&text).context("cargo metadata has a form this program does not know")
 }

@@ -1,5 +1,12 @@
+use crate::address;
 use crate::config::LogFormat;
-use clap::{Args, Parser, Subcommand};
+use crate::log_command::LogCommand;
+use crate::log_options::LogOptions;
+use clap::builder::BoolishValueParser;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use internet_provider::caps::MAX_RATE;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -19,6 +26,9 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Run the founding scenario, live: sign-ups from all over the world, enriched by a function
     Demo(DemoArguments),
+    /// Look at a data directory that no server uses, or repair it
+    #[command(subcommand)]
+    Log(LogCommand),
 }
 
 /// Every setting can be given as a flag, as an environment variable, or in the file that --config names. A flag wins
@@ -26,15 +36,15 @@ pub(crate) enum Command {
 #[derive(Debug, Default, Args)]
 pub(crate) struct ServeArguments {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:4566]
-    #[arg(long, env = "MILLSTREAM_BIND", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "MILLSTREAM_BIND", value_name = "ADDRESS:PORT", value_parser = address::parse)]
     pub(crate) bind: Option<SocketAddr>,
 
     /// Directory that holds everything: streams, functions, checkpoints [default: ./millstream-data]
-    #[arg(long, env = "MILLSTREAM_DATA", value_name = "DIR", conflicts_with = "memory")]
+    #[arg(long, env = "MILLSTREAM_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 
     /// Keep everything in memory and nothing after the end: for tests and CI
-    #[arg(long, env = "MILLSTREAM_MEMORY")]
+    #[arg(long, env = "MILLSTREAM_MEMORY", value_parser = BoolishValueParser::new())]
     pub(crate) memory: bool,
 
     /// TOML file with settings, named as the flags (log-level becomes log_level)
@@ -64,7 +74,7 @@ pub(crate) struct ServeArguments {
 
     /// Listen on an address that other machines can reach. There are no credentials yet: whoever reaches it can do
     /// anything, running code included
-    #[arg(long, env = "MILLSTREAM_ALLOW_INSECURE_BIND")]
+    #[arg(long, env = "MILLSTREAM_ALLOW_INSECURE_BIND", value_parser = BoolishValueParser::new())]
     pub(crate) allow_insecure_bind: bool,
 
     /// What to log: error, warn, info, debug, trace, or a filter such as "info,millstream_mapping=debug"
@@ -75,6 +85,57 @@ pub(crate) struct ServeArguments {
     /// How to log: text or json [default: text]
     #[arg(long, env = "MILLSTREAM_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
+
+    #[command(flatten)]
+    pub(crate) log: LogOptions,
+
+    #[arg(skip)]
+    pub(crate) sources: Sources,
+}
+
+/// Where the settings come from of which one may undo another.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sources {
+    pub(crate) data: Source,
+    pub(crate) memory: Source,
+    pub(crate) allow_insecure_bind: Source,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Not given.
+    #[default]
+    Nowhere,
+    Environment,
+    Flag,
+}
+
+impl Source {
+    fn of(matches: &ArgMatches, name: &str) -> Self {
+        match matches.value_source(name) {
+            Some(ValueSource::CommandLine) => Self::Flag,
+            Some(ValueSource::EnvVariable) => Self::Environment,
+            _ => Self::Nowhere,
+        }
+    }
+}
+
+impl Cli {
+    /// Read the command line, and the environment for what it does not say. The error is for the user.
+    pub(crate) fn read(
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(arguments)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        if let (Command::Serve(serve), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
+            serve.sources = Sources {
+                data: Source::of(matches, "data"),
+                memory: Source::of(matches, "memory"),
+                allow_insecure_bind: Source::of(matches, "allow_insecure_bind"),
+            };
+        }
+        Ok(cli)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -84,7 +145,7 @@ pub(crate) struct DemoArguments {
     pub(crate) data: Option<PathBuf>,
 
     /// Sign-ups a second at the start (0 to 5000); the page can change it
-    #[arg(long, default_value_t = 5.0, value_name = "N")]
+    #[arg(long, default_value_t = 5.0, value_name = "N", value_parser = rate)]
     pub(crate) rate: f64,
 
     /// End after this time, such as 30s or 5m
@@ -96,11 +157,11 @@ pub(crate) struct DemoArguments {
     pub(crate) headless: bool,
 
     /// Address of the page; port 0 takes a free one [default: 127.0.0.1:8080, or a free port if that is taken]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address::parse)]
     pub(crate) page: Option<SocketAddr>,
 
     /// Address of the server; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT", value_parser = address::parse)]
     pub(crate) bind: SocketAddr,
 
     /// Shards of each stream
@@ -118,6 +179,12 @@ pub(crate) struct DemoArguments {
     /// What the server logs
     #[arg(long, env = "MILLSTREAM_LOG_LEVEL", default_value = "warn", value_name = "LEVEL")]
     pub(crate) log_level: String,
+}
+
+/// Sign-ups a second.
+fn rate(text: &str) -> Result<f64, String> {
+    let within = text.parse().ok().filter(|rate| (0.0..=MAX_RATE).contains(rate));
+    within.ok_or_else(|| format!("it must be a number from 0 to {MAX_RATE}"))
 }
 
 /// `30s`, `5m`, `1h`, or a number of seconds.
@@ -140,11 +207,37 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+
+    fn serve(arguments: &[&str]) -> Result<ServeArguments, String> {
+        let whole = ["millstream", "serve"].iter().chain(arguments);
+        let cli = Cli::read(whole).map_err(|error| error.to_string())?;
+        let Command::Serve(arguments) = cli.command else { panic!("it is serve that was asked for") };
+        Ok(arguments)
+    }
 
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_flag_is_known_as_one() {
+        let given = serve(&["--memory", "--data", "d", "--log-flush-bytes", "2MiB"]).unwrap();
+        assert_eq!((given.sources.memory, given.sources.data), (Source::Flag, Source::Flag));
+        assert_eq!(given.sources.allow_insecure_bind, Source::Nowhere);
+        assert_eq!(given.log.flush_at.map(|size| size.0), Some(2 << 20));
+        assert!(serve(&["--log-flush-bytes", "2MB"]).unwrap_err().contains("256MiB"));
+        assert!(serve(&["--bind", "example:x"]).unwrap_err().contains("127.0.0.1:4566"));
+    }
+
+    #[test]
+    fn rates_out_of_range_are_refused() {
+        for good in ["0", "5", "0.5", "5000"] {
+            assert!(rate(good).is_ok(), "{good}");
+        }
+        for bad in ["9999", "-1", "NaN", "inf", "fast", ""] {
+            assert!(rate(bad).unwrap_err().contains("0 to 5000"), "{bad}");
+        }
     }
 
     #[test]

@@ -1,8 +1,11 @@
-use crate::cli::ServeArguments;
+use crate::address;
+use crate::byte_size::ByteSize;
+use crate::cli::{ServeArguments, Source};
+use crate::log_options::LogOptions;
 use anyhow::{Context, Result, bail, ensure};
 use millstream_functions::Isolation;
 use millstream_types::Home;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +22,7 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
+    #[serde(default, deserialize_with = "bind")]
     bind: Option<SocketAddr>,
     data: Option<PathBuf>,
     memory: Option<bool>,
@@ -30,6 +34,28 @@ struct Settings {
     allow_insecure_bind: Option<bool>,
     log_level: Option<String>,
     log_format: Option<LogFormat>,
+    log_flush_bytes: Option<ByteSize>,
+    log_memory_bytes: Option<ByteSize>,
+    log_admission_bytes: Option<ByteSize>,
+    log_replay_bytes: Option<ByteSize>,
+    log_wal_file_bytes: Option<ByteSize>,
+}
+
+impl Settings {
+    fn log(&self) -> LogOptions {
+        LogOptions {
+            flush_at: self.log_flush_bytes,
+            memory_tail: self.log_memory_bytes,
+            admission: self.log_admission_bytes,
+            replay: self.log_replay_bytes,
+            wal_file: self.log_wal_file_bytes,
+        }
+    }
+}
+
+fn bind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    address::parse(&text).map(Some).map_err(de::Error::custom)
 }
 
 /// Where everything is kept.
@@ -47,6 +73,7 @@ pub(crate) struct Config {
     pub(crate) home: Home,
     pub(crate) isolation: Isolation,
     pub(crate) max_workers: usize,
+    pub(crate) log: LogOptions,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
 }
@@ -65,18 +92,22 @@ impl Config {
         };
         let default_bind = DEFAULT_BIND.parse().context("the default address")?;
         let bind = arguments.bind.or(file.bind).unwrap_or(default_bind);
-        let exposed = arguments.allow_insecure_bind || file.allow_insecure_bind.unwrap_or(false);
-        refuse_exposed(bind, exposed)?;
+        let exposed = given(arguments.sources.allow_insecure_bind, arguments.allow_insecure_bind);
+        refuse_exposed(bind, exposed.or(file.allow_insecure_bind).unwrap_or(false))?;
         let max_workers = arguments.max_workers.or(file.max_workers).unwrap_or(DEFAULT_WORKERS);
         ensure!((1..=MOST_WORKERS).contains(&max_workers), "max-workers must be from 1 to {MOST_WORKERS}");
+        let log = arguments.log.or(file.log());
+        log.check()?;
+        let storage = storage(&places(&arguments, &file))?;
         let isolation = arguments.function_isolation.or(file.function_isolation);
         Ok(Self {
             bind,
-            storage: storage(arguments.data, arguments.memory, file.data, file.memory)?,
+            storage,
             ready_file: arguments.ready_file.or(file.ready_file),
             home: home(arguments.region.or(file.region), arguments.account.or(file.account))?,
             isolation: parse_isolation(isolation.as_deref())?,
             max_workers,
+            log,
             log_level: arguments.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
             log_format: arguments.log_format.or(file.log_format).unwrap_or_default(),
         })
@@ -100,28 +131,57 @@ fn read(path: &Path) -> Result<Settings> {
     toml::from_str(&text).with_context(|| format!("{} is not a configuration", path.display()))
 }
 
-/// What the flags say decides alone; only without them does the file.
-fn storage(
-    flag_data: Option<PathBuf>,
-    flag_memory: bool,
-    file_data: Option<PathBuf>,
-    file_memory: Option<bool>,
-) -> Result<Storage> {
-    let (data, memory) = if flag_data.is_some() || flag_memory {
-        (flag_data, flag_memory)
-    } else {
-        (file_data, file_memory == Some(true))
+/// A switch, if somebody said how it is to be.
+fn given(source: Source, value: bool) -> Option<bool> {
+    (source != Source::Nowhere).then_some(value)
+}
+
+/// What one source of settings says of where everything is kept.
+#[derive(Debug, Default)]
+struct Place {
+    /// What to call the source's two settings.
+    names: (&'static str, &'static str),
+    data: Option<PathBuf>,
+    memory: Option<bool>,
+}
+
+/// Flags, environment and file, in the order in which they decide.
+fn places(arguments: &ServeArguments, file: &Settings) -> [Place; 3] {
+    let sources = arguments.sources;
+    let from = |source, names| Place {
+        names,
+        data: arguments.data.clone().filter(|_| sources.data == source),
+        memory: given(sources.memory, arguments.memory).filter(|_| sources.memory == source),
     };
-    match (data, memory) {
-        (Some(data), true) => bail!("data ({}) and memory exclude each other", data.display()),
-        (None, true) => Ok(Storage::Memory),
-        (data, false) => {
-            let data = data.unwrap_or_else(|| DEFAULT_DATA.into());
-            let whole =
-                std::path::absolute(&data).with_context(|| format!("{} is no path", data.display()))?;
-            Ok(Storage::Directory(whole))
+    [
+        from(Source::Flag, ("--data", "--memory")),
+        from(Source::Environment, ("MILLSTREAM_DATA", "MILLSTREAM_MEMORY")),
+        Place { names: ("data", "memory"), data: file.data.clone(), memory: file.memory },
+    ]
+}
+
+/// The first source that says anything decides; what contradicts itself is refused.
+fn storage(places: &[Place]) -> Result<Storage> {
+    let mut durable = false;
+    for Place { names: (data_name, memory_name), data, memory } in places {
+        match (data, memory) {
+            (Some(data), Some(true)) => {
+                bail!("{data_name} ({}) and {memory_name} exclude each other", data.display())
+            }
+            (Some(data), _) => return directory(data),
+            // A source above this one has said that it is not to be.
+            (None, Some(true)) if durable => {}
+            (None, Some(true)) => return Ok(Storage::Memory),
+            (None, Some(false)) => durable = true,
+            (None, None) => {}
         }
     }
+    directory(Path::new(DEFAULT_DATA))
+}
+
+fn directory(data: &Path) -> Result<Storage> {
+    let whole = std::path::absolute(data).with_context(|| format!("{} is no path", data.display()))?;
+    Ok(Storage::Directory(whole))
 }
 
 fn home(region: Option<String>, account: Option<String>) -> Result<Home> {
@@ -165,9 +225,44 @@ mod tests {
         let config = with_file("region = \"us-west-2\"\nmax_workers = 3\nmemory = true", flags).unwrap();
         assert_eq!((config.home.region.as_str(), config.max_workers), ("eu-central-1", 3));
         assert_eq!((config.storage, config.bind.to_string().as_str()), (Storage::Memory, DEFAULT_BIND));
-        let flags = ServeArguments { data: Some("d".into()), ..ServeArguments::default() };
-        let here = std::env::current_dir().unwrap().join("d");
-        assert_eq!(with_file("memory = true", flags).unwrap().storage, Storage::Directory(here));
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_over_the_file() {
+        let place =
+            |data: Option<&str>, memory| Place { data: data.map(PathBuf::from), memory, ..Place::default() };
+        let in_directory = |name| directory(Path::new(name)).unwrap();
+        let nothing = || place(None, None);
+        for (places, expected) in [
+            ([nothing(), nothing(), nothing()], in_directory(DEFAULT_DATA)),
+            ([place(Some("d"), None), place(None, Some(true)), nothing()], in_directory("d")),
+            ([place(None, Some(true)), place(Some("d"), None), place(Some("e"), None)], Storage::Memory),
+            ([nothing(), place(None, Some(true)), place(Some("e"), None)], Storage::Memory),
+            ([nothing(), place(None, Some(false)), place(None, Some(true))], in_directory(DEFAULT_DATA)),
+            ([nothing(), place(None, Some(false)), place(Some("e"), None)], in_directory("e")),
+            ([place(Some("d"), None), place(Some("e"), Some(true)), nothing()], in_directory("d")),
+        ] {
+            assert_eq!(storage(&places).unwrap(), expected, "{places:?}");
+        }
+        for level in 0..3 {
+            let mut places = [nothing(), nothing(), nothing()];
+            places[level] = place(Some("d"), Some(true));
+            assert!(storage(&places).unwrap_err().to_string().contains("exclude each other"));
+        }
+    }
+
+    #[test]
+    fn sizes_and_names_are_understood_in_the_file() {
+        let text =
+            "bind = \"localhost:0\"\nlog_flush_bytes = \"1MiB\"\nlog_replay_bytes = 4194304\nmemory = true";
+        let config = with_file(text, ServeArguments::default()).unwrap();
+        assert_eq!(config.bind.to_string(), "127.0.0.1:0");
+        assert_eq!(config.log.flush_at, Some(ByteSize(1 << 20)));
+        assert_eq!(config.log.replay, Some(ByteSize(4 << 20)));
+        let wrong = |text| error(with_file(text, ServeArguments::default()));
+        assert!(wrong("log_flush_bytes = \"1MB\"").contains("256MiB"));
+        assert!(wrong("log_admission_bytes = \"1MiB\"").contains("at least 16MiB"));
+        assert!(wrong("bind = \"localhost\"").contains("127.0.0.1:4566"));
     }
 
     #[test]

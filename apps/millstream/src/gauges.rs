@@ -1,8 +1,9 @@
 //! What the metrics page reads from the parts of the server.
 
-use millstream_front::Gauge;
+use millstream_front::{Gauge, ReadGauge};
 use millstream_functions::Functions;
-use millstream_log_embedded::EmbeddedLog;
+use millstream_log::Log;
+use millstream_log_embedded::{EmbeddedLog, Stats};
 use millstream_mapping::{LaneStatus, Mappings};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ fn single(value: u64) -> Vec<(Vec<(&'static str, String)>, f64)> {
 pub(crate) fn functions(functions: &Functions) -> Vec<Gauge> {
     let of = |name, help, read: fn(&Functions) -> usize| {
         let functions = functions.clone();
-        Gauge { name, help, read: Box::new(move || single(read(&functions) as u64)) }
+        Gauge::new(name, help, Box::new(move || single(read(&functions) as u64)))
     };
     vec![
         of("function_workers_busy", "Workers with an invocation", |functions| functions.workers().busy),
@@ -28,22 +29,23 @@ pub(crate) fn functions(functions: &Functions) -> Vec<Gauge> {
 }
 
 pub(crate) fn mappings(mappings: &Mappings) -> Vec<Gauge> {
-    let of = |name, help, read: fn(&LaneStatus) -> u64| {
+    let read_all = |read: fn(&LaneStatus) -> u64| -> ReadGauge {
         let mappings = mappings.clone();
-        let read_all = move || {
+        Box::new(move || {
             let lanes = mappings.statuses();
             lanes.iter().map(|lane| (labels(lane), float(read(lane)))).collect()
-        };
-        Gauge { name, help, read: Box::new(read_all) }
+        })
     };
+    let now = |name, help, read| Gauge::new(name, help, read_all(read));
+    let total = |name, help, read| Gauge::counter(name, help, read_all(read));
     vec![
-        of("mapping_iterator_age_milliseconds", "Age of the oldest record read and not processed", |lane| {
+        now("mapping_iterator_age_milliseconds", "Age of the oldest record read and not processed", |lane| {
             lane.iterator_age_ms
         }),
-        of("mapping_records", "Records processed since the server started", |lane| lane.records),
-        of("mapping_invocations", "Invocations since the server started", |lane| lane.invocations),
-        of("mapping_errors", "Failed invocations since the server started", |lane| lane.errors),
-        of("mapping_attempt", "Failed attempts at the batch under way", |lane| u64::from(lane.attempt)),
+        total("mapping_records", "Records processed since the server started", |lane| lane.records),
+        total("mapping_invocations", "Invocations since the server started", |lane| lane.invocations),
+        total("mapping_errors", "Failed invocations since the server started", |lane| lane.errors),
+        now("mapping_attempt", "Failed attempts at the batch under way", |lane| u64::from(lane.attempt)),
     ]
 }
 
@@ -57,16 +59,41 @@ fn labels(lane: &LaneStatus) -> Vec<(&'static str, String)> {
 }
 
 pub(crate) fn log(log: &Arc<EmbeddedLog>) -> Vec<Gauge> {
-    let of = |name, help, read: fn(&EmbeddedLog) -> u64| {
+    let read_one = |read: fn(&Stats) -> u64| -> ReadGauge {
         let log = log.clone();
-        Gauge { name, help, read: Box::new(move || single(read(&log))) }
+        Box::new(move || single(read(&log.stats())))
     };
+    let now = |name, help, read| Gauge::new(name, help, read_one(read));
+    let total = |name, help, read| Gauge::counter(name, help, read_one(read));
+    let stopped = log.clone();
+    let stopped = Box::new(move || single(u64::from(stopped.stopped().is_some())));
+    let last_sync = log.clone();
+    let last_sync = Box::new(move || vec![(Vec::new(), last_sync.stats().last_sync.as_secs_f64())]);
     vec![
-        of("log_groups", "Groups committed since the server started", |log| log.stats().groups),
-        of("log_bytes", "Bytes written to the write-ahead log since the server started", |log| {
-            log.stats().bytes
+        Gauge::new(
+            "log_stopped",
+            "1 when the log has stopped taking writes; /_millstream/health says why",
+            stopped,
+        ),
+        total("log_groups", "Groups committed to the write-ahead log", |stats| stats.groups),
+        total("log_calls", "Requests that those groups carried", |stats| stats.calls),
+        total("log_written_bytes", "Bytes written to the write-ahead log", |stats| stats.bytes),
+        total("log_syncs", "Syncs of the write-ahead log", |stats| stats.syncs),
+        Gauge::new("log_last_sync_seconds", "How long the newest sync took", last_sync),
+        now("log_memory_tail_bytes", "Recent records kept in memory", |stats| stats.memory_tail_bytes),
+        now("log_shards", "Shards that the log holds", |stats| stats.shards),
+        now("log_wal_disk_bytes", "Size of the write-ahead log's files, spare ones included", |stats| {
+            stats.wal_bytes
         }),
-        of("log_memory_tail_bytes", "Recent records kept in memory", |log| log.stats().memory_tail_bytes),
-        of("log_wal_bytes", "Size of the write-ahead log on disk", |log| log.stats().wal_bytes),
+        now("log_unflushed_bytes", "Write-ahead log that is in no segment yet: a start reads it", |stats| {
+            stats.unflushed_bytes
+        }),
+        now("log_segments", "Segment files", |stats| stats.segments),
+        now("log_segment_disk_bytes", "Size of the segments on disk", |stats| stats.segment_bytes),
+        total("log_flushes", "Flushes of the write-ahead log to segments", |stats| stats.flushes),
+        total("log_flush_failures", "Flushes that failed and are tried again", |stats| stats.flush_failures),
+        total("log_failed_reads", "Reads of damaged or unreadable records, which were not served", |stats| {
+            stats.failed_reads
+        }),
     ]
 }

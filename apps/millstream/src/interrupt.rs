@@ -2,7 +2,10 @@ use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that Ctrl-C or SIGTERM cancels. A second Ctrl-C ends the process at once, in the way of the shell.
+/// What a shell takes for "ended by Ctrl-C": 128 and the signal's number.
+const INTERRUPTED: i32 = 130;
+
+/// A token that Ctrl-C or SIGTERM cancels. A second Ctrl-C ends the process at once.
 pub(crate) fn token() -> Result<CancellationToken> {
     let token = CancellationToken::new();
     let mut interrupt = listen(SignalKind::interrupt())?;
@@ -16,9 +19,17 @@ pub(crate) fn token() -> Result<CancellationToken> {
         cancel.cancel();
         interrupt.recv().await;
         tracing::warn!("interrupted twice: ending without waiting");
-        std::process::abort();
+        end();
     });
     Ok(token)
+}
+
+#[expect(
+    clippy::exit,
+    reason = "somebody who interrupts twice waits for nothing any more; what is durable stays so"
+)]
+fn end() -> ! {
+    std::process::exit(INTERRUPTED)
 }
 
 fn listen(kind: SignalKind) -> Result<Signal> {

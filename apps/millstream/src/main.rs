@@ -1,17 +1,20 @@
 //! Millstream: Amazon Kinesis Data Streams and AWS Lambda, self-hosted, in one binary.
 
+mod address;
+mod byte_size;
 mod cli;
 mod config;
 mod demo;
 mod gauges;
 mod health;
 mod interrupt;
+mod log_command;
+mod log_options;
 mod logs;
 mod serve;
 mod server;
 mod terminal;
 
-use clap::Parser;
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
@@ -21,7 +24,7 @@ fn main() -> ExitCode {
     if arguments.next().as_deref() == Some(OsStr::new(millstream_functions::SANDBOX_COMMAND)) {
         return millstream_functions::sandbox_main(arguments);
     }
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return terminal::failed(&anyhow::Error::new(error).context("cannot start threads")),
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         match cli.command {
             cli::Command::Serve(arguments) => serve::run(arguments).await,
             cli::Command::Demo(arguments) => demo::run(arguments).await,
+            cli::Command::Log(command) => log_command::run(command),
         }
     });
     // Whatever still blocks a thread must not keep the process: what matters is durable already.

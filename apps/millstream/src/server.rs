@@ -3,6 +3,7 @@
 use crate::config::{Config, Storage};
 use crate::gauges;
 use crate::health::ServerHealth;
+use crate::log_options::{LogOptions, explain};
 use anyhow::{Context, Result};
 use millstream_engine::Engine;
 use millstream_front::{Front, Gauge, Metrics, serve};
@@ -45,7 +46,7 @@ impl Server {
         })?;
         let endpoint = endpoint(listener.local_addr().context("the address listened on")?);
         let clock = SystemClock::shared();
-        let (log, code, mut gauge_list) = open(&config.storage).await?;
+        let (log, code, mut gauge_list) = open(&config.storage, config.log).await?;
         let control = millstream_control_node::open(log.clone(), clock.clone()).await?;
         let engine = Engine::new(log.clone(), control.clone(), clock.clone());
         let functions = start_functions(config, code, &endpoint, clock.clone()).await?;
@@ -133,7 +134,7 @@ fn endpoint(address: SocketAddr) -> String {
 
 type Opened = (Arc<dyn Log>, CodeStore, Vec<Gauge>);
 
-async fn open(storage: &Storage) -> Result<Opened> {
+async fn open(storage: &Storage, log: LogOptions) -> Result<Opened> {
     match storage {
         Storage::Memory => {
             let code =
@@ -142,18 +143,24 @@ async fn open(storage: &Storage) -> Result<Opened> {
         }
         Storage::Directory(directory) => {
             let directory = directory.clone();
-            tokio::task::spawn_blocking(move || open_directory(&directory)).await?
+            tokio::task::spawn_blocking(move || open_directory(&directory, log)).await?
         }
     }
 }
 
-fn open_directory(directory: &Path) -> Result<Opened> {
-    let options = millstream_log_embedded::Options::in_directory(directory);
-    let opened = options.and_then(|options| EmbeddedLog::open(&options));
-    let (log, report) =
-        opened.with_context(|| format!("cannot open the data directory {}", directory.display()))?;
-    let millstream_log_embedded::RecoveryReport { groups, batches, shards, torn_bytes, .. } = report;
-    tracing::info!(directory = %directory.display(), groups, batches, shards, torn_bytes, "the log is open");
+fn open_directory(directory: &Path, given: LogOptions) -> Result<Opened> {
+    let opened = millstream_log_embedded::Options::in_directory(directory).and_then(|mut options| {
+        given.apply(&mut options);
+        EmbeddedLog::open(&options)
+    });
+    let (log, report) = opened
+        .map_err(explain)
+        .with_context(|| format!("cannot open the data directory {}", directory.display()))?;
+    let millstream_log_embedded::RecoveryReport { groups, batches, shards, torn_bytes, segments, .. } =
+        report;
+    tracing::info!(
+        directory = %directory.display(), groups, batches, shards, segments, torn_bytes, "the log is open"
+    );
     if torn_bytes > 0 {
         tracing::warn!(
             torn_bytes,

@@ -36,15 +36,15 @@ class Server:
     """Starts in the constructor, is ready when that returns. Use as a context manager, or call `kill`/`stop`.
 
     Without `data` everything is kept in memory. The log of the process goes to `self.log_path`, and to the
-    terminal when it does not start.
+    terminal when it does not start. `inside` is a command that becomes the server's, such as one that enters a namespace.
     """
 
-    def __init__(self, data=None, arguments=(), environment=None):
+    def __init__(self, data=None, arguments=(), environment=None, inside=()):
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="millstream-test-"))
         self.log_path = self.scratch / "log"
         ready = self.scratch / "ready"
         where = ["--data", str(data)] if data else ["--memory"]
-        command = [binary(), "serve", "--bind", "127.0.0.1:0", "--ready-file", str(ready), *where, *arguments]
+        command = [*inside, binary(), "serve", "--bind", "127.0.0.1:0", "--ready-file", str(ready), *where, *arguments]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 command,

@@ -239,7 +239,7 @@ fn errors_have_names_and_status() {
 #[test]
 fn events_carry_records_even_when_empty() {
     let event = SubscribeToShardEvent {
-        continuation_sequence_number: "5".to_owned(),
+        continuation_sequence_number: Some("5".to_owned()),
         millis_behind_latest: 0,
         ..Default::default()
     };
@@ -247,6 +247,8 @@ fn events_carry_records_even_when_empty() {
         Json11.encode(&event),
         r#"{"Records":[],"ContinuationSequenceNumber":"5","MillisBehindLatest":0}"#
     );
+    let last = SubscribeToShardEvent { child_shards: Some(Vec::new()), ..Default::default() };
+    assert_eq!(Json11.encode(&last), r#"{"Records":[],"MillisBehindLatest":0,"ChildShards":[]}"#);
     assert_eq!(SubscribeToShardEvent::EVENT_TYPE, "SubscribeToShardEvent");
 }
 

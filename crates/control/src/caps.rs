@@ -3,6 +3,9 @@
 /// Open and closed shards of one server. AWS's default quota is 20,000 to 500 by region.
 pub const SHARDS: u64 = 20_000;
 
+/// Open shards that UpdateShardCount gives one stream (API reference, UpdateShardCount).
+pub const SHARDS_PER_STREAM: u32 = 10_000;
+
 /// Consumers registered on one stream (AWS: 20).
 pub const CONSUMERS_PER_STREAM: usize = 20;
 

@@ -15,6 +15,7 @@ mod function;
 mod layer;
 mod mapping;
 mod refusal;
+mod reshard;
 mod snapshot;
 mod state;
 mod stream;
@@ -22,16 +23,18 @@ mod stream;
 pub mod caps;
 
 pub use command::{
-    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, Checkpoint, Command, ControlCommand,
-    CreateFunction, CreateMapping, CreateStream, DeleteFunction, DeleteLayerVersion, DeleteMapping,
-    DeleteStream, DeregisterConsumer, FinishFunctionUpdate, PublishLayerVersion, RegisterConsumer,
-    RemoveConsumer, RemoveMapping, RemoveStream, SettleMapping, UpdateFunction,
+    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, ChangeRetention, Checkpoint,
+    CloseShards, Command, ControlCommand, CreateFunction, CreateMapping, CreateStream, DeleteFunction,
+    DeleteLayerVersion, DeleteMapping, DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard,
+    MergeShards, PublishLayerVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveShards,
+    RemoveStream, RetentionChange, SettleMapping, SplitShard, UpdateFunction, UpdateShardCount,
 };
 pub use entry::{Entry, EntryError};
 pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};
 pub use layer::{Layer, LayerVersion};
 pub use mapping::{Mapping, MappingSettings, MappingState, Source, StartingPosition};
-pub use refusal::Refusal;
+pub use refusal::{Refusal, ReshardRefusal};
+pub use reshard::Reshard;
 pub use snapshot::{
     Record, SNAPSHOT_FORMAT, SnapshotBegin, SnapshotEnd, SnapshotLines, SnapshotPart, SnapshotRecord,
 };

@@ -1,4 +1,5 @@
 use crate::{MappingState, StreamStatus};
+use millstream_types::{HashKey, HashRange, ShardId};
 
 /// Why a command was not applied. Nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,12 @@ pub enum Refusal {
     ConsumerExists { stream: String, consumer: String },
     #[error("consumer {consumer} of stream {stream} does not exist")]
     NoSuchConsumer { stream: String, consumer: String },
+    #[error("{asked} hours of retention are less than the {existing} of stream {name}")]
+    RetentionShorter { name: String, asked: u32, existing: u32 },
+    #[error("{asked} hours of retention are more than the {existing} of stream {name}")]
+    RetentionLonger { name: String, asked: u32, existing: u32 },
+    #[error(transparent)]
+    Reshard(#[from] ReshardRefusal),
     #[error("function {0} already exists")]
     FunctionExists(String),
     #[error("function {0} does not exist")]
@@ -35,4 +42,30 @@ pub enum Refusal {
     NoSuchMapping(String),
     #[error("mapping {uuid} is {state:?}")]
     MappingBusy { uuid: String, state: MappingState },
+}
+
+/// Why shards cannot be split or merged as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReshardRefusal {
+    #[error("stream {stream} has no shard {shard}")]
+    NoSuchShard { stream: String, shard: ShardId },
+    #[error("shard {shard} of stream {stream} has been split or merged already")]
+    AlreadyClosed { stream: String, shard: ShardId },
+    #[error("hash key {key} does not cut shard {shard} of stream {stream} in two")]
+    NoCut { stream: String, shard: ShardId, key: HashKey, range: HashRange },
+    #[error("shard {adjacent} of stream {stream} does not begin where shard {shard} ends")]
+    NotAdjacent { stream: String, shard: ShardId, adjacent: ShardId },
+    #[error("stream {0} manages its shards by itself")]
+    OnDemand(String),
+    #[error(
+        "{target} shards are more than twice or less than half the {open} open shards of stream {stream}"
+    )]
+    TooFar { stream: String, target: u32, open: u32 },
+    #[error("a stream has at most {limit} open shards")]
+    TooManyShards { limit: u32 },
+    /// The reshard that the command belongs to is not in the state for it: another command came first.
+    #[error("no reshard of stream {0} waits for this")]
+    NotUnderWay(String),
+    #[error("shard {shard} of stream {stream} has not expired")]
+    NotExpired { stream: String, shard: ShardId },
 }

@@ -1,4 +1,4 @@
-use crate::{Consumer, Function, Layer, LayerVersion, Mapping, Refusal, Stream};
+use crate::{Consumer, Function, Layer, LayerVersion, Mapping, Refusal, Reshard, Stream, StreamStatus, caps};
 use imbl::OrdMap;
 use millstream_types::{LogShard, Position};
 use std::sync::Arc;
@@ -45,14 +45,46 @@ impl State {
         self.checkpoints.get(mapping)?.get(&shard).copied()
     }
 
-    /// Shards of all streams.
+    /// Shards of all streams, open and closed, with those that are being made.
     pub fn shard_count(&self) -> u64 {
-        self.streams.values().map(|stream| stream.shards.len() as u64).sum()
+        let coming = |stream: &Stream| stream.reshard.as_ref().map_or(0, |reshard| reshard.shards.len());
+        self.streams.values().map(|stream| (stream.shards.len() + coming(stream)) as u64).sum()
     }
 
     pub(crate) fn next_log_shard(&mut self) -> LogShard {
         self.last_log_shard += 1;
         LogShard(self.last_log_shard)
+    }
+
+    /// Begin a reshard that was planned on the stream as it is.
+    pub(crate) fn begin_reshard(&mut self, name: &str, reshard: Reshard) -> Result<(), Refusal> {
+        let (asked, existing) = (reshard.shards.len() as u64, self.shard_count());
+        if existing + asked > caps::SHARDS {
+            return Err(Refusal::ShardLimit { asked, existing, limit: caps::SHARDS });
+        }
+        let status = self.stream(name)?.status;
+        if status != StreamStatus::Active {
+            return Err(Refusal::StreamBusy { name: name.to_owned(), status });
+        }
+        self.last_log_shard = reshard.shards.last().map_or(self.last_log_shard, |shard| shard.log.0);
+        let stream = self.change_stream(name)?;
+        stream.status = StreamStatus::Updating;
+        stream.reshard = Some(reshard);
+        Ok(())
+    }
+
+    /// Forget what mappings had checkpointed of log shards that are gone.
+    pub(crate) fn forget_checkpoints(&mut self, logs: &[LogShard]) {
+        let has = |positions: &OrdMap<LogShard, Position>| logs.iter().any(|log| positions.contains_key(log));
+        let having = self.checkpoints.iter().filter(|(_, positions)| has(positions));
+        let mappings: Vec<String> = having.map(|(mapping, _)| mapping.clone()).collect();
+        for mapping in mappings {
+            if let Some(positions) = self.checkpoints.get_mut(&mapping) {
+                for log in logs {
+                    positions.remove(log);
+                }
+            }
+        }
     }
 
     /// Change a stream in place.

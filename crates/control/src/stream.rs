@@ -1,3 +1,4 @@
+use crate::Reshard;
 use millstream_types::{HashKey, HashRange, LogShard, Position, ShardId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -6,7 +7,16 @@ use std::collections::BTreeMap;
 pub enum StreamStatus {
     Creating,
     Active,
+    /// Being resharded. Records go in and out as ever.
+    Updating,
     Deleting,
+}
+
+impl StreamStatus {
+    /// Whether records can be put and read.
+    pub fn is_serving(self) -> bool {
+        matches!(self, Self::Active | Self::Updating)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,10 +36,21 @@ pub struct Stream {
     pub retention_hours: u32,
     /// The largest record: data and partition key, in KiB.
     pub max_record_kib: u32,
-    /// In order of creation; a shard's place is its number.
+    /// In order of creation, which is that of their ids. A closed shard goes when all of it has expired, so there are gaps.
     pub shards: Vec<Shard>,
     pub consumers: BTreeMap<String, Consumer>,
     pub tags: BTreeMap<String, String>,
+    /// What is older is gone for good, also when the retention is raised later. 0 until either could matter.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub kept_from: Timestamp,
+    /// Set while the stream is `Updating`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reshard: Option<Reshard>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(time: &Timestamp) -> bool {
+    *time == Timestamp::ZERO
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,11 +63,31 @@ pub struct Shard {
     pub adjacent_parent: Option<ShardId>,
     /// The first position that holds no record of this shard any more: set when it is closed.
     pub closed_at: Option<Position>,
+    /// When it was opened; `None` if it came with its stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<Timestamp>,
+    /// When it was closed: the moment at which its children were opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Timestamp>,
 }
 
 impl Shard {
     pub fn is_open(&self) -> bool {
         self.closed_at.is_none()
+    }
+
+    pub fn parents(&self) -> impl Iterator<Item = ShardId> {
+        [self.parent, self.adjacent_parent].into_iter().flatten()
+    }
+
+    /// Whether it was still open at `at`. For every hash key exactly one shard of a stream was, until that one expires.
+    pub fn was_open_at(&self, at: Timestamp) -> bool {
+        self.opened.is_none_or(|opened| opened <= at) && self.is_open_after(at)
+    }
+
+    /// Whether it was closed after `at`, or never was.
+    pub fn is_open_after(&self, at: Timestamp) -> bool {
+        self.closed.is_none_or(|closed| at < closed)
     }
 }
 
@@ -73,7 +114,39 @@ impl Stream {
     }
 
     pub fn shard(&self, id: ShardId) -> Option<&Shard> {
-        self.shards.get(usize::try_from(id.0).ok()?)
+        let place = self.shards.binary_search_by_key(&id, |shard| shard.id).ok()?;
+        self.shards.get(place)
+    }
+
+    pub(crate) fn shard_mut(&mut self, id: ShardId) -> Option<&mut Shard> {
+        let place = self.shards.binary_search_by_key(&id, |shard| shard.id).ok()?;
+        self.shards.get_mut(place)
+    }
+
+    /// The shard of a log shard.
+    pub fn shard_of_log(&self, log: LogShard) -> Option<&Shard> {
+        self.shards.iter().find(|shard| shard.log == log)
+    }
+
+    /// The id of the youngest shard. It changes whenever shards open or close, and is never that of an earlier time.
+    pub fn newest_shard(&self) -> Option<ShardId> {
+        self.shards.last().map(|shard| shard.id)
+    }
+
+    /// When the youngest shard was opened: what was open then is open now, unless a reshard came since.
+    pub fn last_resharded(&self) -> Timestamp {
+        self.shards.iter().filter_map(|shard| shard.opened).max().unwrap_or(self.created)
+    }
+
+    /// The shards that are being closed, with the positions up to which their records are theirs whatever comes. `None`
+    /// unless some are: from when appends to them must wait until it is known where they end.
+    pub fn closing(&self) -> Option<&Reshard> {
+        self.reshard.as_ref().filter(|reshard| self.status == StreamStatus::Updating && reshard.is_closing())
+    }
+
+    /// The time before which nothing is kept, when it is `now` and retention decides.
+    pub fn oldest_kept(&self, now: Timestamp) -> Timestamp {
+        now.minus_millis(self.retention_millis()).max(self.kept_from)
     }
 
     pub fn open_shards(&self) -> impl Iterator<Item = &Shard> {

@@ -1,10 +1,11 @@
 use crate::record;
-use crate::router::{Router, hash_of};
+use crate::reroute::{Call, Route};
+use crate::router::{Router, hashes_of};
 use crate::{Engine, EngineError, caps};
 use bytes::Bytes;
-use millstream_control::{Shard, Stream};
-use millstream_log::{AppendError, Appended, BatchBuilder, Refused};
-use millstream_types::{HashKey, SequenceNumber, ShardId};
+use millstream_control::Stream;
+use millstream_log::{AppendError, Appended, BatchBuilder, BatchesBuilder, Refused};
+use millstream_types::{HashKey, LogShard, SequenceNumber, ShardId};
 
 /// A record as a producer gives it.
 #[derive(Clone, Debug)]
@@ -14,6 +15,35 @@ pub struct NewRecord {
     pub data: Bytes,
 }
 
+/// What an append needs to know of a record. Its data is asked for once, when its place is known.
+pub trait Appendable {
+    fn partition_key(&self) -> &str;
+    fn explicit_hash_key(&self) -> Option<HashKey>;
+    fn data_length(&self) -> usize;
+
+    /// Appends the data, [`data_length`](Self::data_length) bytes. Nothing if it turns out that there is none.
+    fn append_data(&self, out: &mut Vec<u8>) -> Option<()>;
+}
+
+impl Appendable for NewRecord {
+    fn partition_key(&self) -> &str {
+        &self.partition_key
+    }
+
+    fn explicit_hash_key(&self) -> Option<HashKey> {
+        self.explicit_hash_key
+    }
+
+    fn data_length(&self) -> usize {
+        self.data.len()
+    }
+
+    fn append_data(&self, out: &mut Vec<u8>) -> Option<()> {
+        out.extend_from_slice(&self.data);
+        Some(())
+    }
+}
+
 /// Where a record is, durably.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
@@ -21,82 +51,163 @@ pub struct Placed {
     pub sequence_number: SequenceNumber,
 }
 
+/// The records of a call, in the form in which the log takes them.
+#[derive(Debug)]
+pub struct Prepared {
+    route: Route,
+    groups: Vec<Group>,
+    /// Of each record, in the order of the call.
+    slots: Vec<Slot>,
+    /// One batch for each group.
+    batches: BatchesBuilder,
+}
+
 /// The records of a call that go to one shard.
 #[derive(Debug)]
-struct Group<'a> {
-    shard: &'a Shard,
-    builder: BatchBuilder,
-    /// Their places in the call.
-    places: Vec<usize>,
+pub(crate) struct Group {
+    shard: ShardId,
+    pub(crate) log: LogShard,
+    records: usize,
+}
+
+/// A record's place: in a group, and there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub(crate) group: usize,
+    pub(crate) index: usize,
 }
 
 impl Engine {
     /// Append records and wait until they are durable. All of a call share its fate; those of one shard are adjacent and
     /// in the order given.
     pub async fn append(&self, stream: &Stream, records: &[NewRecord]) -> Result<Vec<Placed>, EngineError> {
-        let groups = group(stream, records)?;
-        let now = self.clock.now();
-        let mut places = Vec::with_capacity(groups.len());
-        let mut batches = Vec::with_capacity(groups.len());
-        for group in groups {
-            batches.push((group.shard.log, group.builder.finish(now)));
-            places.push((group.shard.id, group.places));
-        }
+        self.append_prepared(Prepared::new(stream, records)?).await
+    }
+
+    /// As [`Engine::append`].
+    pub async fn append_prepared(&self, prepared: Prepared) -> Result<Vec<Placed>, EngineError> {
+        let prepared = self.on_open_shards(prepared).await?;
+        let Prepared { route, groups, slots, batches } = prepared;
+        let batches = batches.finish(self.clock.now());
+        // Shared with what the log gets, for the case that a shard is closed meanwhile.
+        let kept = batches.clone();
+        let batches = groups.iter().map(|group| group.log).zip(batches).collect();
         let admitted = self.log.append(batches, caps::ADMISSION).await;
         let appended = match admitted {
-            Ok(ticket) => ticket.durable().await.map_err(|error| append_error(stream, error))?,
-            Err(refused) => return Err(append_error(stream, refused.into())),
+            Ok(ticket) => ticket.durable().await.map_err(|error| append_error(&route.stream, error))?,
+            Err(refused) => return Err(append_error(&route.stream, refused.into())),
         };
-        Ok(in_call_order(records.len(), &places, &appended))
-    }
-}
-
-fn group<'a>(stream: &'a Stream, records: &[NewRecord]) -> Result<Vec<Group<'a>>, EngineError> {
-    let router = Router::new(stream);
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    // A shard's number to its group; streams have few enough shards for a plain table.
-    let mut group_of: Vec<Option<usize>> = vec![None; stream.shards.len()];
-    // A fair share for each shard, so that the usual call grows no buffer.
-    let bytes: usize = records.iter().map(stored_size).sum();
-    let expected = bytes / stream.shards.len().clamp(1, records.len().max(1));
-    for (place, record) in records.iter().enumerate() {
-        let key = record.explicit_hash_key.unwrap_or_else(|| hash_of(&record.partition_key));
-        let no_shard = || EngineError::NoShardForKey(stream.name.clone());
-        let shard = router.shard(key).ok_or_else(no_shard)?;
-        let header = record::header(&record.partition_key).ok_or_else(no_shard)?;
-        let number = usize::try_from(shard.id.0)
-            .ok()
-            .filter(|number| *number < group_of.len())
-            .ok_or_else(no_shard)?;
-        let index = *group_of[number].get_or_insert_with(|| {
-            groups.push(Group { shard, builder: BatchBuilder::with_capacity(expected), places: Vec::new() });
-            groups.len() - 1
-        });
-        groups[index].builder.push_parts(&[&header, record.partition_key.as_bytes(), &record.data]);
-        groups[index].places.push(place);
-    }
-    Ok(groups)
-}
-
-fn stored_size(record: &NewRecord) -> usize {
-    BatchBuilder::OVERHEAD + record::HEADER + record.partition_key.len() + record.data.len()
-}
-
-fn in_call_order(count: usize, groups: &[(ShardId, Vec<usize>)], appended: &[Appended]) -> Vec<Placed> {
-    let unset = Placed { shard: ShardId(0), sequence_number: SequenceNumber::start_of(ShardId(0)) };
-    let mut placed = vec![unset; count];
-    for ((shard, group), appended) in groups.iter().zip(appended) {
-        for (place, index) in group.iter().zip(0..) {
-            let sequence_number = SequenceNumber::of_record(*shard, appended.first.plus(index));
-            placed[*place] = Placed { shard: *shard, sequence_number };
+        let mut placed = placed(&groups, &slots, &appended);
+        if self.has_moved(&route) {
+            let call = Call { route, groups: &groups, slots: &slots, batches: &kept };
+            self.replace_void(&call, &mut placed).await?;
         }
+        Ok(placed)
     }
-    placed
+
+    /// Prepare a call again whose shards are no longer the open ones.
+    async fn on_open_shards(&self, prepared: Prepared) -> Result<Prepared, EngineError> {
+        if !self.has_moved(&prepared.route) {
+            return Ok(prepared);
+        }
+        let Prepared { route, groups, slots, batches } = prepared;
+        let stream = self.after_closing(&route.stream).await?;
+        let batches = batches.finish(self.clock.now());
+        let records = Call { route, groups: &groups, slots: &slots, batches: &batches }.records()?;
+        Prepared::new(&stream, &records)
+    }
 }
 
-fn append_error(stream: &Stream, error: AppendError) -> EngineError {
+impl Prepared {
+    /// Finds each record's shard and lays the records out shard by shard.
+    ///
+    /// # Errors
+    /// If a record belongs to no open shard, or cannot give its data.
+    pub fn new<R: Appendable>(stream: &Stream, records: &[R]) -> Result<Self, EngineError> {
+        let no_shard = || EngineError::NoShardForKey(stream.name.clone());
+        let (groups, slots) = group(stream, records).ok_or_else(no_shard)?;
+        let bytes = records.iter().map(stored_size).sum();
+        let mut batches = BatchesBuilder::with_capacity(groups.len(), bytes);
+        let order = in_group_order(&groups, &slots);
+        let mut from = 0;
+        for group in &groups {
+            for place in &order[from..from + group.records] {
+                write(&records[*place], &mut batches)
+                    .ok_or_else(|| EngineError::NoData { stream: stream.name.clone(), record: *place })?;
+            }
+            batches.end_batch();
+            from += group.records;
+        }
+        Ok(Self { route: Route::new(stream, records), groups, slots, batches })
+    }
+}
+
+/// The shards that the records go to, in order of first use, and each record's place. Nothing if one has no shard.
+fn group<R: Appendable>(stream: &Stream, records: &[R]) -> Option<(Vec<Group>, Vec<Slot>)> {
+    let router = Router::new(stream);
+    let hashes = if router.needs_no_hash() { Vec::new() } else { hashes_of(records) };
+    // A shard's place to its group; streams have few enough shards for a plain table.
+    let mut group_of: Vec<Option<u32>> = vec![None; stream.shards.len()];
+    let mut groups: Vec<Group> = Vec::new();
+    let mut slots = Vec::with_capacity(records.len());
+    for place in 0..records.len() {
+        let shard_place = router.place(hashes.get(place).copied().unwrap_or(HashKey(0)))?;
+        let (shard, of_shard) = (stream.shards.get(shard_place)?, group_of.get_mut(shard_place)?);
+        let group = if let Some(group) = *of_shard {
+            group as usize
+        } else {
+            *of_shard = Some(u32::try_from(groups.len()).ok()?);
+            groups.push(Group { shard: shard.id, log: shard.log, records: 0 });
+            groups.len() - 1
+        };
+        slots.push(Slot { group, index: groups[group].records });
+        groups[group].records += 1;
+    }
+    Some((groups, slots))
+}
+
+/// The records' places in the call, group by group.
+fn in_group_order(groups: &[Group], slots: &[Slot]) -> Vec<usize> {
+    let mut start = 0;
+    let starts: Vec<usize> = groups
+        .iter()
+        .map(|group| {
+            start += group.records;
+            start - group.records
+        })
+        .collect();
+    let mut order = vec![0; slots.len()];
+    for (place, slot) in slots.iter().enumerate() {
+        order[starts[slot.group] + slot.index] = place;
+    }
+    order
+}
+
+fn write<R: Appendable>(record: &R, batches: &mut BatchesBuilder) -> Option<()> {
+    let key = record.partition_key();
+    let header = record::header(key)?;
+    batches.push_with(header.len() + key.len() + record.data_length(), |out| {
+        out.extend_from_slice(&header);
+        out.extend_from_slice(key.as_bytes());
+        record.append_data(out)
+    })
+}
+
+fn stored_size<R: Appendable>(record: &R) -> usize {
+    BatchBuilder::OVERHEAD + record::HEADER + record.partition_key().len() + record.data_length()
+}
+
+fn placed(groups: &[Group], slots: &[Slot], appended: &[Appended]) -> Vec<Placed> {
+    let place = |slot: &Slot| {
+        let (shard, first) = (groups[slot.group].shard, appended[slot.group].first);
+        Placed { shard, sequence_number: SequenceNumber::of_record(shard, first.plus(slot.index as u64)) }
+    };
+    slots.iter().map(place).collect()
+}
+
+fn append_error(stream: &str, error: AppendError) -> EngineError {
     match error {
-        AppendError::Refused(Refused::NoSuchShard(_)) => EngineError::Gone(stream.name.clone()),
+        AppendError::Refused(Refused::NoSuchShard(_)) => EngineError::Gone(stream.to_owned()),
         other => EngineError::Append(other),
     }
 }

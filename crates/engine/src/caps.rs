@@ -5,6 +5,12 @@ use std::time::Duration;
 /// How long an append waits for room in the log before the client is throttled.
 pub const ADMISSION: Duration = Duration::from_secs(5);
 
+/// How long an append waits for the closing of its shard. Closing takes one write to the disk.
+pub const CLOSING: Duration = Duration::from_secs(30);
+
+/// How long a read at the end of a shard that is being closed waits for that, before it says that there is nothing new.
+pub const CLOSING_READ: Duration = Duration::from_secs(1);
+
 /// A subscription's life (API reference, SubscribeToShard: five minutes).
 pub const SUBSCRIPTION_LIFE: Duration = Duration::from_mins(5);
 

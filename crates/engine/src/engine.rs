@@ -1,4 +1,4 @@
-use crate::retention::SteadyTime;
+use crate::steady_time::SteadyTime;
 use crate::subscribe::Registry;
 use millstream_control::Stream;
 use millstream_control_node::ControlHandle;
@@ -17,6 +17,9 @@ pub enum EngineError {
     Gone(String),
     #[error("no open shard of stream {0} takes this key")]
     NoShardForKey(String),
+    /// A record that was to be appended could not give its data.
+    #[error("record {record} of a call to stream {stream} has no data")]
+    NoData { stream: String, record: usize },
     #[error("the record at position {0} is not in a form that this version knows")]
     UnknownForm(Position),
     #[error(transparent)]

@@ -6,17 +6,22 @@
 //! Invariant: nothing here knows HTTP or an API's texts, and nothing polls on a timer: followers wake on the durable tail.
 
 mod append;
+mod end;
 mod engine;
 mod lifecycle;
+mod md5_lanes;
 mod read;
 mod record;
+mod reroute;
+mod reshard;
 mod retention;
 mod router;
+mod steady_time;
 mod subscribe;
 
 pub mod caps;
 
-pub use append::{NewRecord, Placed};
+pub use append::{Appendable, NewRecord, Placed, Prepared};
 pub use engine::{Engine, EngineError};
 pub use read::{Page, PageLimit, Start};
 pub use record::Record;

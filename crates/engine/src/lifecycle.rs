@@ -1,14 +1,14 @@
 //! Keeps the log in step with the control state. Level-triggered: what is `Creating` is created, whoever asked and
 //! however often the server was restarted meanwhile.
 
-use crate::{Engine, caps};
+use crate::{Engine, caps, reshard};
 use futures_util::future::join_all;
 use millstream_control::{
-    ActivateConsumer, ActivateStream, ConsumerStatus, RemoveConsumer, RemoveStream, State, Stream,
+    ActivateConsumer, ActivateStream, ConsumerStatus, RemoveConsumer, RemoveStream, Shard, State, Stream,
     StreamStatus,
 };
 use millstream_control_node::SubmitError;
-use millstream_log::{AppendError, RetentionClass};
+use millstream_log::{AppendError, ReadError, RetentionClass};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,9 +35,11 @@ pub(crate) async fn run(engine: Engine, delay: Duration) {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum LifecycleError {
+pub(crate) enum LifecycleError {
     #[error(transparent)]
     Log(#[from] AppendError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error(transparent)]
     Control(#[from] SubmitError),
 }
@@ -45,7 +47,7 @@ enum LifecycleError {
 async fn settle(engine: &Engine, state: &State, delay: Duration) -> Result<(), LifecycleError> {
     for stream in state.streams.values() {
         settle_stream(engine, stream, delay).await?;
-        if stream.status == StreamStatus::Active {
+        if stream.status.is_serving() {
             settle_consumers(engine, stream, delay).await?;
         }
     }
@@ -55,27 +57,45 @@ async fn settle(engine: &Engine, state: &State, delay: Duration) -> Result<(), L
 async fn settle_stream(engine: &Engine, stream: &Arc<Stream>, delay: Duration) -> Result<(), LifecycleError> {
     match stream.status {
         StreamStatus::Active => {}
+        StreamStatus::Updating => reshard::settle(engine, stream, delay).await?,
         StreamStatus::Creating => {
-            let class = RetentionClass::Hours(stream.retention_hours);
-            for shards in stream.shards.chunks(caps::SHARDS_AT_ONCE) {
-                for made in join_all(shards.iter().map(|shard| engine.log.create(shard.log, class))).await {
-                    made?;
-                }
-            }
+            make_shards(engine, stream, &stream.shards).await?;
             tokio::time::sleep(delay).await;
             ignore_refusal(engine.control.submit(ActivateStream { name: stream.name.clone() }).await)?;
             tracing::info!(stream = stream.name, shards = stream.shards.len(), "stream is active");
         }
         StreamStatus::Deleting => {
-            for shards in stream.shards.chunks(caps::SHARDS_AT_ONCE) {
-                for gone in join_all(shards.iter().map(|shard| engine.log.drop_shard(shard.log))).await {
-                    gone?;
-                }
+            drop_shards(engine, &stream.shards).await?;
+            if let Some(reshard) = &stream.reshard {
+                drop_shards(engine, &reshard.shards).await?;
             }
             tokio::time::sleep(delay).await;
             ignore_refusal(engine.control.submit(RemoveStream { name: stream.name.clone() }).await)?;
             tracing::info!(stream = stream.name, "stream is deleted");
         }
+    }
+    Ok(())
+}
+
+/// Make log shards; those that exist are left as they are.
+pub(crate) async fn make_shards(
+    engine: &Engine,
+    stream: &Stream,
+    shards: &[Shard],
+) -> Result<(), AppendError> {
+    let class = RetentionClass::Hours(stream.retention_hours);
+    for some in shards.chunks(caps::SHARDS_AT_ONCE) {
+        let made = join_all(some.iter().map(|shard| engine.log.create(shard.log, class))).await;
+        made.into_iter().collect::<Result<(), _>>()?;
+    }
+    Ok(())
+}
+
+/// Drop log shards; one that does not exist is no error.
+pub(crate) async fn drop_shards(engine: &Engine, shards: &[Shard]) -> Result<(), AppendError> {
+    for some in shards.chunks(caps::SHARDS_AT_ONCE) {
+        let gone = join_all(some.iter().map(|shard| engine.log.drop_shard(shard.log))).await;
+        gone.into_iter().collect::<Result<(), _>>()?;
     }
     Ok(())
 }
@@ -99,7 +119,7 @@ async fn settle_consumers(engine: &Engine, stream: &Stream, delay: Duration) -> 
 }
 
 /// A refusal says that somebody changed the thing meanwhile; the next round looks at it anew.
-fn ignore_refusal(result: Result<(), SubmitError>) -> Result<(), SubmitError> {
+pub(crate) fn ignore_refusal(result: Result<(), SubmitError>) -> Result<(), SubmitError> {
     match result {
         Err(SubmitError::Refused(refusal)) => {
             tracing::debug!(%refusal, "overtaken by another change");

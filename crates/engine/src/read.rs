@@ -1,3 +1,4 @@
+use crate::end::End;
 use crate::engine::read_error;
 use crate::{Engine, EngineError, Record};
 use millstream_control::{Shard, Stream};
@@ -42,29 +43,34 @@ impl Engine {
         start: Start,
     ) -> Result<Position, EngineError> {
         let horizon = self.trim_horizon(stream, shard).await?;
-        Ok(match start {
-            Start::TrimHorizon => horizon,
+        let position = match start {
+            Start::TrimHorizon => return Ok(horizon),
             Start::Latest => self.tail(stream, shard.log)?.current(),
-            Start::AtSequenceNumber(number) => number.position().max(horizon),
-            Start::AfterSequenceNumber(number) => number.position_after().max(horizon),
-            Start::AtTimestamp(at) => self.seek(stream, shard, at).await?.max(horizon),
-        })
+            Start::AtSequenceNumber(number) => number.position(),
+            Start::AfterSequenceNumber(number) => number.position_after(),
+            Start::AtTimestamp(at) => self.seek(stream, shard, at).await?,
+        };
+        let end = self.end(stream, shard, position).await?;
+        Ok(position.min(end.limit()).max(horizon))
     }
 
     /// The first record that retention still keeps.
     pub async fn trim_horizon(&self, stream: &Stream, shard: &Shard) -> Result<Position, EngineError> {
-        self.seek(stream, shard, self.oldest_kept(stream)).await
+        let horizon = self.seek(stream, shard, self.oldest_kept(stream)).await?;
+        Ok(horizon.min(self.end(stream, shard, horizon).await?.limit()))
     }
 
-    fn oldest_kept(&self, stream: &Stream) -> Timestamp {
-        self.retention_now().minus_millis(stream.retention_millis())
+    /// The time before which the stream keeps nothing.
+    pub fn oldest_kept(&self, stream: &Stream) -> Timestamp {
+        stream.oldest_kept(self.retention_now())
     }
 
     async fn seek(&self, stream: &Stream, shard: &Shard, at: Timestamp) -> Result<Position, EngineError> {
         self.log.seek_time(shard.log, at).await.map_err(|error| read_error(stream, error))
     }
 
-    /// Read a page. Records past the retention are passed over. Never waits for data.
+    /// Read a page. Records past the retention are passed over, and a shard that was closed since `shard` was looked up
+    /// ends where it was closed. Never waits for data.
     pub async fn read(
         &self,
         stream: &Stream,
@@ -89,7 +95,8 @@ impl Engine {
                 Ok(chunk) => break chunk,
             }
         };
-        self.page(shard, from, limit, &chunk)
+        let end = self.end(stream, shard, from).await?;
+        self.page(shard, from, limit, &chunk, end)
     }
 
     fn page(
@@ -98,8 +105,9 @@ impl Engine {
         from: Position,
         limit: PageLimit,
         chunk: &Chunk,
+        shard_end: End,
     ) -> Result<Page, EngineError> {
-        let end = shard.closed_at.unwrap_or(Position(u64::MAX)).min(chunk.tail);
+        let end = shard_end.limit().min(chunk.tail);
         let mut page = Page { next: from, ..Page::default() };
         let mut bytes = 0;
         'batches: for stored in &chunk.batches {
@@ -117,10 +125,17 @@ impl Engine {
                 page.records.push(record);
             }
         }
-        page.at_end = shard.closed_at.is_some_and(|closed| page.next >= closed);
+        // All of a closed shard is durable, so its tail is its end at the latest: also where a repair of the log took some.
+        if let End::Closed(closed) = shard_end
+            && page.next >= end
+        {
+            page.at_end = true;
+            page.next = page.next.max(closed);
+        }
         if page.next < end {
             let newest = page.records.last().map(|record| record.arrival).or(chunk.newest);
-            page.behind_millis = newest.map_or(0, |newest| self.clock.now().millis_since(newest));
+            // 0 says that nothing is left: clients take it as caught up, whatever the clock says.
+            page.behind_millis = newest.map_or(1, |newest| self.clock.now().millis_since(newest)).max(1);
         }
         Ok(page)
     }

@@ -1,29 +1,71 @@
+use crate::append::Appendable;
+use crate::md5_lanes::{self, LANES};
 use md5::{Digest, Md5};
 use millstream_control::{Shard, Stream};
 use millstream_types::HashKey;
+use std::sync::OnceLock;
 
 /// A partition key's hash key: its MD5 as a 128-bit number, most significant byte first (Developer Guide, Key concepts).
 pub fn hash_of(partition_key: &str) -> HashKey {
     HashKey(u128::from_be_bytes(Md5::digest(partition_key.as_bytes()).into()))
 }
 
-/// Finds the open shard of a hash key. Made once per call.
+/// The hash key of each record: what it says itself, or that of its partition key.
+pub(crate) fn hashes_of<R: Appendable>(records: &[R]) -> Vec<HashKey> {
+    let mut hashes = Vec::with_capacity(records.len());
+    for some in records.chunks(LANES) {
+        let keys: [&[u8]; LANES] = std::array::from_fn(|lane| {
+            some.get(lane).map_or(&[][..], |record| record.partition_key().as_bytes())
+        });
+        // The lanes cost as much as two or three texts on their own.
+        let together = if some.len() < 3 { None } else { md5_lanes::digests(&keys) };
+        hashes.extend(some.iter().enumerate().map(|(lane, record)| {
+            record.explicit_hash_key().unwrap_or_else(|| match &together {
+                Some(digests) => HashKey(digests[lane]),
+                None => hash_of(record.partition_key()),
+            })
+        }));
+    }
+    hashes
+}
+
+/// Finds the open shard of a hash key.
 #[derive(Debug)]
 pub(crate) struct Router<'a> {
-    /// By start of range.
-    open: Vec<&'a Shard>,
+    stream: &'a Stream,
+    /// The places of the open shards, by start of range, made when they are needed.
+    open: OnceLock<Vec<usize>>,
 }
 
 impl<'a> Router<'a> {
-    pub(crate) fn new(stream: &'a Stream) -> Self {
-        let mut open: Vec<_> = stream.open_shards().collect();
-        // Already in order until the stream is resharded, which makes this one pass.
-        open.sort_by_key(|shard| shard.range.start);
-        Self { open }
+    pub(crate) const fn new(stream: &'a Stream) -> Self {
+        Self { stream, open: OnceLock::new() }
     }
 
-    pub(crate) fn shard(&self, key: HashKey) -> Option<&'a Shard> {
-        let after = self.open.partition_point(|shard| shard.range.start <= key);
-        self.open.get(after.checked_sub(1)?).copied().filter(|shard| shard.range.contains(key))
+    /// Whether all hash keys lead to the same shard.
+    pub(crate) fn needs_no_hash(&self) -> bool {
+        let whole =
+            |shard: &Shard| shard.range.contains(HashKey(0)) && shard.range.contains(HashKey(u128::MAX));
+        self.stream.shards.last().is_some_and(|shard| shard.is_open() && whole(shard))
     }
+
+    /// The place of the open shard that takes `key` among the stream's shards.
+    pub(crate) fn place(&self, key: HashKey) -> Option<usize> {
+        let shards = &self.stream.shards;
+        // Until a stream is resharded its shards are open and in order of their ranges. At most one open shard holds a
+        // key, so a shard that is found is right whether they are or not.
+        let after = shards.partition_point(|shard| shard.range.start <= key);
+        let takes = |place: &usize| shards[*place].is_open() && shards[*place].range.contains(key);
+        after.checked_sub(1).filter(takes).or_else(|| {
+            let open = self.open.get_or_init(|| open(shards));
+            let after = open.partition_point(|place| shards[*place].range.start <= key);
+            open.get(after.checked_sub(1)?).copied().filter(takes)
+        })
+    }
+}
+
+fn open(shards: &[Shard]) -> Vec<usize> {
+    let mut open: Vec<_> = (0..shards.len()).filter(|place| shards[*place].is_open()).collect();
+    open.sort_by_key(|place| shards[*place].range.start);
+    open
 }

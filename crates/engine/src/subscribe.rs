@@ -152,6 +152,8 @@ impl Subscription {
         let idle = sleep(caps::SUBSCRIPTION_IDLE);
         tokio::pin!(idle);
         let mut control = self.engine.control.watch();
+        // Its end (the log stopped) is no reason to look again and again: what is durable is still to be had.
+        let mut control_lives = true;
         loop {
             control.mark_unchanged();
             let stream = self.current_stream()?;
@@ -161,7 +163,12 @@ impl Subscription {
             let page = self.engine.read(&stream, &self.shard, self.next, self.limit).await?;
             self.next = page.next;
             self.ended = page.at_end;
-            if !page.records.is_empty() || page.at_end {
+            if page.at_end {
+                // It may have been closed since the stream was looked up, and its children are to be told.
+                let stream = self.engine.current(&stream).map_err(|_gone| SubscriptionEnd::Gone)?;
+                return Ok(Event { page, stream });
+            }
+            if !page.records.is_empty() {
                 return Ok(Event { page, stream });
             }
             loop {
@@ -174,11 +181,12 @@ impl Subscription {
                         }
                         break;
                     }
-                    changed = control.changed() => {
+                    changed = control.changed(), if control_lives => {
+                        control_lives = changed.is_ok();
                         // Most changes (checkpoints above all) are about something else.
                         let now = control.borrow_and_update();
                         let same = now.streams.get(&self.stream).is_some_and(|now| Arc::ptr_eq(now, &stream));
-                        if changed.is_err() || !same {
+                        if !same {
                             break;
                         }
                     }

@@ -109,14 +109,14 @@ async fn collect<'a>(
     if announced.is_some_and(|announced| announced > limit) {
         return Err(BodyError::TooLarge { limit });
     }
-    let mut first = None;
+    let mut whole = None;
     let mut bytes = BytesMut::new();
     let mut share: Option<SemaphorePermit<'a>> = None;
     let mut held_kib = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| BodyError::Broken(error.to_string()))?;
         let Ok(data) = frame.into_data() else { continue };
-        let length = first.as_ref().map_or(bytes.len(), Bytes::len) + data.len();
+        let length = bytes.len() + data.len();
         if length > limit {
             return Err(BodyError::TooLarge { limit });
         }
@@ -129,18 +129,17 @@ async fn collect<'a>(
                 None => share = Some(more),
             }
         }
-        // Most bodies come in one piece, which then needs no copy.
-        match (first.take(), bytes.is_empty()) {
-            (None, true) => first = Some(data),
-            (None, false) => bytes.extend_from_slice(&data),
-            (Some(before), _) => {
-                bytes.reserve(announced.unwrap_or(before.len() + data.len()).min(limit));
-                bytes.extend_from_slice(&before);
-                bytes.extend_from_slice(&data);
-            }
+        // A body in one piece needs no copy. Pieces are let go at once: their memory takes the next read.
+        if bytes.is_empty() && announced == Some(data.len()) {
+            whole = Some(data);
+            continue;
         }
+        if bytes.is_empty() {
+            bytes.reserve(announced.unwrap_or(0).max(data.len()));
+        }
+        bytes.extend_from_slice(&data);
     }
-    Ok(RequestBody { bytes: first.unwrap_or_else(|| bytes.freeze()), _share: share })
+    Ok(RequestBody { bytes: whole.unwrap_or_else(|| bytes.freeze()), _share: share })
 }
 
 /// Read a refused request to its end, within bounds, while its answer goes out: a client that is still sending would

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Open connections; further ones wait to be accepted. Fewer where the system allows too few open files.
-pub const CONNECTIONS: usize = 10_000;
+/// Open connections; further ones wait to be accepted. Fewer where the system allows too few open files: half of those
+/// are for connections.
+pub const CONNECTIONS: usize = 200_000;
 
 /// Streams of one HTTP/2 connection. The KCL opens one per shard.
 pub const HTTP2_STREAMS: u32 = 10_000;

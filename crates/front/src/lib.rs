@@ -17,4 +17,4 @@ pub mod caps;
 pub use metrics::{Gauge, Metrics, ReadGauge};
 pub use operator::Health;
 pub use pipeline::Front;
-pub use serve::serve;
+pub use serve::{Listener, serve};

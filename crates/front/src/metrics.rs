@@ -26,14 +26,71 @@ struct Operation {
 
 /// A value read when metrics are asked for.
 pub struct Gauge {
-    pub name: &'static str,
-    pub help: &'static str,
+    name: &'static str,
+    help: &'static str,
+    kind: Kind,
     /// Each with its labels.
-    pub read: ReadGauge,
+    read: ReadGauge,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Gauge,
+    Counter,
 }
 
 /// Label names with values, and the value measured.
 pub type ReadGauge = Box<dyn Fn() -> Vec<(Vec<(&'static str, String)>, f64)> + Send + Sync>;
+
+impl Gauge {
+    /// A value that goes up and down.
+    pub fn new(name: &'static str, help: &'static str, read: ReadGauge) -> Self {
+        Self { name, help, kind: Kind::Gauge, read }
+    }
+
+    /// A value that only grows while the server runs. Prometheus gets it as `name` with `_total` behind it.
+    pub fn counter(name: &'static str, help: &'static str, read: ReadGauge) -> Self {
+        Self { name, help, kind: Kind::Counter, read }
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        let values = (self.read)();
+        match (self.kind, values.as_slice()) {
+            // A family of one without labels would be written with empty braces.
+            (Kind::Gauge, [(labels, value)]) if labels.is_empty() => {
+                let gauge = Value::default();
+                gauge.set(*value);
+                registry.register(self.name, self.help, gauge);
+            }
+            (Kind::Counter, [(labels, value)]) if labels.is_empty() => {
+                registry.register(self.name, self.help, counted(*value));
+            }
+            (Kind::Gauge, values) => {
+                let family = Family::<Vec<(&'static str, String)>, Value>::default();
+                for (labels, value) in values {
+                    family.get_or_create(labels).set(*value);
+                }
+                registry.register(self.name, self.help, family);
+            }
+            (Kind::Counter, values) => {
+                let family = Family::<Vec<(&'static str, String)>, Total>::default();
+                for (labels, value) in values {
+                    family.get_or_create(labels).inc_by(*value);
+                }
+                registry.register(self.name, self.help, family);
+            }
+        }
+    }
+}
+
+type Value = PrometheusGauge<f64, AtomicU64>;
+type Total = Counter<f64, AtomicU64>;
+
+fn counted(value: f64) -> Total {
+    let counter = Total::default();
+    counter.inc_by(value);
+    counter
+}
 
 impl Debug for Gauge {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -89,11 +146,7 @@ impl Metrics {
         let mut text = String::new();
         for gauge in &self.gauges {
             let mut registry = Registry::with_prefix("millstream");
-            let family = Family::<Vec<(&'static str, String)>, PrometheusGauge<f64, AtomicU64>>::default();
-            for (labels, value) in (gauge.read)() {
-                family.get_or_create(&labels).set(value);
-            }
-            registry.register(gauge.name, gauge.help, family);
+            gauge.register(&mut registry);
             render_into(&mut text, &registry);
         }
         render_into(&mut text, &self.registry);
@@ -108,4 +161,36 @@ fn render_into(text: &mut String, registry: &Registry) {
         tracing::error!(%error, "metrics could not be written");
     }
     text.push_str(part.trim_end_matches("# EOF\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_say_so_and_what_has_no_labels_has_no_braces() {
+        let labelled =
+            || vec![(vec![("shard", "0".to_owned())], 2.0), (vec![("shard", "1".to_owned())], 3.0)];
+        let text = Metrics::new(vec![
+            Gauge::new("open", "Things", Box::new(|| vec![(Vec::new(), 4.0)])),
+            Gauge::counter("done", "Things", Box::new(|| vec![(Vec::new(), 5.0)])),
+            Gauge::new("age", "Things", Box::new(labelled)),
+            Gauge::counter("seen", "Things", Box::new(labelled)),
+            Gauge::counter("never", "Things", Box::new(Vec::new)),
+        ])
+        .render();
+        for line in [
+            "# TYPE millstream_open gauge",
+            "millstream_open 4.0",
+            "# TYPE millstream_done counter",
+            "millstream_done_total 5.0",
+            "millstream_age{shard=\"1\"} 3.0",
+            "millstream_seen_total{shard=\"0\"} 2.0",
+            "millstream_connections 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("{}"), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+    }
 }

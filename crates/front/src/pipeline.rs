@@ -19,7 +19,7 @@ use millstream_host::{Clock, entropy};
 use millstream_kinesis::{Failure, Kinesis};
 use millstream_lambda::Lambda;
 use millstream_shapes::{Codec, ErrorName, RestResponse};
-use millstream_wire::{error_body, event_stream, json::Json11};
+use millstream_wire::{cbor::Cbor11, error_body, event_stream, json::Json11};
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -44,7 +44,53 @@ pub struct Front {
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const EXTENDED_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
-const CBOR: &str = "application/x-amz-cbor-1.1";
+
+/// How a Kinesis request's body is written, and so its answer's too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Json,
+    /// What the SDKs for Java send.
+    Cbor,
+}
+
+impl Encoding {
+    /// JSON, unless the request says CBOR.
+    fn of(parts: &Parts) -> Self {
+        let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if kind.eq_ignore_ascii_case(Cbor11::CONTENT_TYPE) { Self::Cbor } else { Self::Json }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => Json11::CONTENT_TYPE,
+            Self::Cbor => Cbor11::CONTENT_TYPE,
+        }
+    }
+
+    async fn call(
+        self,
+        service: &Kinesis,
+        operation: &str,
+        body: &Bytes,
+    ) -> Result<millstream_kinesis::Answer, Failure> {
+        match self {
+            Self::Json => service.call(&Json11, operation, body).await,
+            Self::Cbor => service.call(&Cbor11, operation, body).await,
+        }
+    }
+
+    fn error(self, error: &KinesisError) -> Answer {
+        let body = match self {
+            Self::Json => error_body::named(&Json11, error),
+            Self::Cbor => error_body::named(&Cbor11, error),
+        };
+        let mut answer = with_content_type(Response::new(whole(body)), self.content_type());
+        *answer.status_mut() =
+            StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        answer
+    }
+}
 
 impl Front {
     pub fn new(
@@ -93,7 +139,7 @@ pub(crate) async fn answer(
         Route::Lambda => lambda(&front, &parts, body, &request_id).await,
         refused @ (Route::Browser | Route::ForeignHost | Route::Unknown) => {
             body::discard(body);
-            refuse(&refused)
+            refuse(&refused, Encoding::of(&parts))
         }
     };
     let id = HeaderValue::from_str(&request_id).unwrap_or(HeaderValue::from_static(""));
@@ -112,14 +158,14 @@ async fn kinesis(
 ) -> Answer {
     let started = front.clock.monotonic();
     let name = Operation::from_name(operation).map_or("unknown", Operation::name);
-    let read = body::read(body, caps::KINESIS_BODY, &front.kinesis_bodies).await;
-    let result = match (check_media_type(parts), read) {
-        (Err(failure), _) => Err(failure),
-        (Ok(()), Err(error)) => Err(kinesis_body_failure(&error)),
-        (Ok(()), Ok(body)) => match answer_share(front, name).await {
+    let encoding = Encoding::of(parts);
+    let result = match body::read(body, caps::KINESIS_BODY, &front.kinesis_bodies).await {
+        Err(error) => Err(kinesis_body_failure(&error)),
+        Ok(body) => match answer_share(front, name).await {
             Err(failure) => Err(failure),
             Ok(share) => {
-                front.kinesis.call(&Json11, operation, &body.bytes).await.map(|answer| (answer, share))
+                let answer = encoding.call(&front.kinesis, operation, &body.bytes).await;
+                answer.map(|answer| (answer, share))
             }
         },
     };
@@ -128,7 +174,9 @@ async fn kinesis(
         Ok((answer, share)) => {
             front.metrics.answered("kinesis", name, "OK", took);
             let (kind, body) = match answer {
-                millstream_kinesis::Answer::Body(bytes) => (Json11::CONTENT_TYPE, whole_with(bytes, share)),
+                millstream_kinesis::Answer::Body(bytes) => {
+                    (encoding.content_type(), whole_with(bytes, share))
+                }
                 millstream_kinesis::Answer::Events(events) => {
                     let until_shutdown = events.take_until(shutdown.cancelled_owned());
                     (event_stream::CONTENT_TYPE, frames(until_shutdown.boxed()))
@@ -144,7 +192,7 @@ async fn kinesis(
                 &Failed { service: "kinesis", operation: name, code, message },
                 failure.internal.as_deref(),
             );
-            kinesis_error(&failure.error)
+            encoding.error(&failure.error)
         }
     }
 }
@@ -244,19 +292,6 @@ async fn answer_share(front: &Front, operation: &str) -> Result<Option<OwnedSema
     }
 }
 
-fn check_media_type(parts: &Parts) -> Result<(), Failure> {
-    let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !kind.starts_with(CBOR) {
-        return Ok(());
-    }
-    let error = KinesisError::new(
-        ErrorCode::SerializationException,
-        "CBOR is not supported by this version of Millstream. Have the client send JSON: for the AWS SDK for Java, \
-         -Daws.cborEnabled=false or CBOR_ENABLED=false (version 1: AWS_CBOR_DISABLE=1).",
-    );
-    Err(Failure { error, internal: None })
-}
-
 fn kinesis_body_failure(error: &BodyError) -> Failure {
     let code = match error {
         BodyError::TooLarge { .. } => ErrorCode::ValidationException,
@@ -269,15 +304,8 @@ fn kinesis_body_failure(error: &BodyError) -> Failure {
     }
 }
 
-fn kinesis_error(error: &KinesisError) -> Answer {
-    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut answer = with_content_type(Response::new(whole(error_body::json11(error))), Json11::CONTENT_TYPE);
-    *answer.status_mut() = status;
-    answer
-}
-
 /// What is for none of the services.
-fn refuse(route: &Route) -> Answer {
+fn refuse(route: &Route, encoding: Encoding) -> Answer {
     let (status, code, message) = match route {
         Route::Browser => (
             StatusCode::FORBIDDEN,
@@ -295,7 +323,7 @@ fn refuse(route: &Route) -> Answer {
             "This endpoint serves Kinesis (X-Amz-Target: Kinesis_20131202.…) and Lambda (/2015-03-31/…).",
         ),
     };
-    let mut answer = kinesis_error(&KinesisError::new(code, message));
+    let mut answer = encoding.error(&KinesisError::new(code, message));
     *answer.status_mut() = status;
     answer
 }
@@ -319,5 +347,27 @@ fn log_failure(request_id: &str, failed: &Failed<'_>, internal: Option<&str>) {
         tracing::error!(service, operation, request_id, code, cause, "request failed");
     } else {
         tracing::debug!(service, operation, request_id, code, message, "request refused");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_media_type_says_the_encoding() {
+        let of = |kind: &str| {
+            Encoding::of(&Request::builder().header("content-type", kind).body(()).unwrap().into_parts().0)
+        };
+        for cbor in [
+            "application/x-amz-cbor-1.1",
+            "Application/X-Amz-CBOR-1.1",
+            "application/x-amz-cbor-1.1; charset=utf-8",
+        ] {
+            assert_eq!(of(cbor), Encoding::Cbor, "{cbor}");
+        }
+        for json in ["application/x-amz-json-1.1", "application/x-amz-cbor-1.10", "application/cbor", ""] {
+            assert_eq!(of(json), Encoding::Json, "{json}");
+        }
     }
 }

@@ -6,22 +6,50 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::io;
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+/// Where connections come from: a port, or what a simulated network has in its place.
+pub trait Listener: Send + 'static {
+    type Connection: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// The next connection.
+    ///
+    /// # Errors
+    /// If one cannot be taken right now; the caller may ask again.
+    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Connection>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Connection = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<TcpStream> {
+        let (stream, _) = Self::accept(self).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
 /// Serve until `shutdown`, then let requests under way finish. Subscriptions are ended, not waited for.
 ///
 /// `open_files`: how many files and sockets the process may have open; half of them are left to the rest of it.
-pub async fn serve(listener: TcpListener, front: Arc<Front>, open_files: u64, shutdown: CancellationToken) {
+pub async fn serve(
+    mut listener: impl Listener,
+    front: Arc<Front>,
+    open_files: u64,
+    shutdown: CancellationToken,
+) {
     let half = usize::try_from(open_files / 2).unwrap_or(usize::MAX);
     let slots = Arc::new(Semaphore::new(caps::CONNECTIONS.min(half.max(1))));
     let graceful = GracefulShutdown::new();
     let builder = builder();
     loop {
         let accepted = tokio::select! {
+            biased;
             () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&mut listener, &slots) => accepted,
         };
         let (stream, slot) = match accepted {
             Ok(accepted) => accepted,
@@ -54,6 +82,7 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, open_files: u64, sh
                 }
             };
             tokio::select! {
+                biased;
                 ended = &mut connection => {
                     if let Err(error) = ended {
                         tracing::debug!(%error, "a connection ended badly");
@@ -84,12 +113,10 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-async fn accept(
-    listener: &TcpListener,
+async fn accept<L: Listener>(
+    listener: &mut L,
     slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(L::Connection, tokio::sync::OwnedSemaphorePermit)> {
     let slot = slots.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, slot))
+    Ok((listener.accept().await?, slot))
 }

@@ -24,15 +24,45 @@ pub trait LogSink: Debug + Send + Sync {
     fn line(&self, line: LogLine<'_>);
 }
 
-/// Writes every line as a `tracing` event with target `function`.
+/// Writes every line as a `tracing` event with target `function`: what a function prints at `info`, what Lambda says of
+/// each invocation (START, END, REPORT) at `debug`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TracingSink;
 
 impl LogSink for TracingSink {
     fn line(&self, line: LogLine<'_>) {
-        let text = String::from_utf8_lossy(line.text);
-        tracing::info!(target: "function", function = line.function, request_id = line.request_id, "{text}");
+        let LogLine { function, request_id, .. } = line;
+        let text = readable(&String::from_utf8_lossy(line.text));
+        if is_platforms(&text, request_id) {
+            tracing::debug!(target: "function", function, request_id, "{text}");
+        } else {
+            tracing::info!(target: "function", function, request_id, "{text}");
+        }
     }
+}
+
+/// Whether a line is one of those that Lambda adds to an invocation.
+fn is_platforms(text: &str, request_id: Option<&str>) -> bool {
+    let of_this = |rest: &str| request_id.is_some_and(|id| rest.starts_with(id));
+    ["START RequestId: ", "END RequestId: ", "REPORT RequestId: "]
+        .iter()
+        .any(|start| text.strip_prefix(start).is_some_and(of_this))
+}
+
+/// A line that keeps its place in a text log. The runtime client for Python puts carriage returns into tracebacks, so
+/// that they are one line: they become lines again, indented so that none looks like the start of another entry. Other
+/// control characters, which could do anything to a terminal, are shown by name.
+fn readable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.trim_end_matches(['\r', '\n']).chars() {
+        match c {
+            '\r' | '\n' => out.push_str("\n    "),
+            '\t' => out.push(c),
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Keeps the last lines of each function in memory and passes every line on.
@@ -80,8 +110,27 @@ impl LogSink for RingSink {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogLine, LogSink, RingSink};
+    use super::{LogLine, LogSink, RingSink, is_platforms, readable};
     use millstream_types::Timestamp;
+
+    #[test]
+    fn a_traceback_is_lines_again_and_nothing_moves_the_cursor() {
+        assert_eq!(
+            readable("[ERROR] ValueError: no\rTraceback:\r  File \"x\"\tline 1\r"),
+            "[ERROR] ValueError: no\n    Traceback:\n      File \"x\"\tline 1"
+        );
+        assert_eq!(readable("\u{1b}[2Jgone\u{7}\u{9b}1m"), "\\u{1b}[2Jgone\\u{7}\\u{9b}1m");
+        assert_eq!(readable("Grüße"), "Grüße");
+    }
+
+    #[test]
+    fn only_lambdas_own_lines_of_this_invocation_are_its_own() {
+        let own = |text| is_platforms(text, Some("id-1"));
+        assert!(own("START RequestId: id-1 Version: $LATEST") && own("END RequestId: id-1"));
+        assert!(own("REPORT RequestId: id-1\tDuration: 1 ms"));
+        assert!(!own("START RequestId: id-2") && !own("START") && !own("printed START RequestId: id-1"));
+        assert!(!is_platforms("END RequestId: id-1", None));
+    }
 
     #[test]
     fn a_ring_keeps_the_last_lines_of_each_function() {

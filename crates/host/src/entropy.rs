@@ -1,11 +1,21 @@
 //! Chance as an input.
 #![expect(clippy::disallowed_methods, reason = "this is where entropy is read")]
 
-/// Fill `bytes` from the operating system.
+#[cfg(feature = "sim")]
+mod seeded;
+
+#[cfg(feature = "sim")]
+pub use seeded::{Seeded, seed};
+
+/// Fill `bytes` from the operating system (or, in a simulation, from its seed).
 ///
 /// # Panics
 /// If the operating system has no entropy to give, which leaves nothing safe to do.
 pub fn fill(bytes: &mut [u8]) {
+    #[cfg(feature = "sim")]
+    if seeded::fill(bytes) {
+        return;
+    }
     getrandom::fill(bytes).expect("the operating system gives entropy");
 }
 
@@ -21,14 +31,17 @@ pub fn uuid() -> String {
     fill(&mut b);
     b[6] = b[6] & 0x0f | 0x40;
     b[8] = b[8] & 0x3f | 0x80;
-    let hex = |range: std::ops::Range<usize>| {
-        b[range].iter().fold(String::with_capacity(12), |mut text, byte| {
-            use std::fmt::Write;
-            write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-            text
-        })
-    };
-    format!("{}-{}-{}-{}-{}", hex(0..4), hex(4..6), hex(6..8), hex(8..10), hex(10..16))
+    let mut text = String::with_capacity(36);
+    for (index, byte) in b.into_iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        // One is made for every request: without the formatting machinery.
+        for half in [byte >> 4, byte & 0xf] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(half)]));
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -38,6 +51,9 @@ mod tests {
         let uuid = super::uuid();
         assert_eq!(uuid.len(), 36);
         assert_eq!(uuid.as_bytes()[14], b'4');
+        let is_hyphen = |(index, byte): (usize, u8)| (byte == b'-') == [8, 13, 18, 23].contains(&index);
+        assert!(uuid.bytes().enumerate().all(is_hyphen));
+        assert!(uuid.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')));
         assert_ne!(uuid, super::uuid());
     }
 }

@@ -4,7 +4,8 @@
 pub const GET_RECORDS_COUNT: usize = 10_000;
 pub const GET_RECORDS_BYTES: usize = 10 << 20;
 
-/// Data and partition keys of one PutRecords call.
+/// Records of one PutRecords call, and their data and partition keys together.
+pub const PUT_RECORDS_COUNT: usize = 500;
 pub const PUT_RECORDS_BYTES: usize = 10 << 20;
 
 /// A record's data and partition key, by default, in KiB.
@@ -17,6 +18,10 @@ pub const TOKEN_MILLIS: u64 = 300_000;
 /// Shards on a page of DescribeStream and of ListShards, whatever the caller asks for.
 pub const DESCRIBE_SHARDS: usize = 100;
 pub const LIST_SHARDS: usize = 1_000;
+
+/// Hours that records are kept (API reference, IncreaseStreamRetentionPeriod).
+pub const RETENTION_HOURS_MIN: u32 = 24;
+pub const RETENTION_HOURS_MAX: u32 = 8_760;
 
 /// Streams on a page of ListStreams when the caller names no limit.
 pub const LIST_STREAMS: usize = 100;

@@ -2,7 +2,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use millstream_api_kinesis::{Error, ErrorCode};
-use millstream_control::Refusal;
+use millstream_control::{Refusal, ReshardRefusal};
 use millstream_control_node::SubmitError;
 use millstream_engine::EngineError;
 use millstream_log::{AppendError, ReadError, Refused};
@@ -76,12 +76,23 @@ const STOPPED: &str = "The server cannot write to its disk and has stopped takin
 const UNKNOWN: &str = "The server stopped writing while this request was under way. It may or may not have been \
                        stored; check before sending it again.";
 
-const NO_SPACE: &str =
-    "The server's disk is full. Nothing of this request was stored; try again when there is room.";
+const NO_SPACE: &str = "Rate exceeded: the server's disk is full. Nothing of this request was stored; try again when there \
+                        is room.";
+
+const FULL: &str = "Rate exceeded: the server's disk takes no more at the moment. Nothing of this request was stored; slow \
+                    down and try again.";
 
 pub(crate) fn control(error: SubmitError, account: &str) -> Failure {
     match error {
         SubmitError::Refused(refusal) => refused(refusal, account),
+        // No data operation: AWS knows no throughput here, only too many requests.
+        SubmitError::Log(AppendError::Refused(Refused::Full)) => {
+            Failure::new(ErrorCode::LimitExceededException, FULL)
+        }
+        SubmitError::Log(AppendError::Refused(Refused::NoSpace)) => Failure {
+            internal: Some(Refused::NoSpace.to_string()),
+            ..Failure::new(ErrorCode::LimitExceededException, NO_SPACE)
+        },
         SubmitError::Log(error) => append(error),
         SubmitError::Encoding(why) => {
             Failure::internal("The request could not be stored; nothing was done.", why)
@@ -122,6 +133,15 @@ fn refused(refusal: Refusal, account: &str) -> Failure {
         Refusal::NoSuchConsumer { consumer, .. } => {
             Failure::not_found(format!("Consumer {consumer}, account {account} not found."))
         }
+        Refusal::RetentionShorter { name, asked, existing } => Failure::invalid(format!(
+            "Requested retention period ({asked} hours) for stream {name} can not be shorter than existing retention \
+             period ({existing} hours). Use DecreaseRetentionPeriod API."
+        )),
+        Refusal::RetentionLonger { name, asked, existing } => Failure::invalid(format!(
+            "Requested retention period ({asked} hours) for stream {name} can not be longer than existing retention \
+             period ({existing} hours). Use IncreaseRetentionPeriod API."
+        )),
+        Refusal::Reshard(refusal) => reshard(refusal, account),
         refusal @ (Refusal::FunctionExists(_)
         | Refusal::NoSuchFunction(_)
         | Refusal::RevisionMismatch { .. }
@@ -135,12 +155,50 @@ fn refused(refusal: Refusal, account: &str) -> Failure {
     }
 }
 
+fn reshard(refusal: ReshardRefusal, account: &str) -> Failure {
+    match refusal {
+        ReshardRefusal::NoSuchShard { stream, shard } => {
+            shard_not_found(&stream, &shard.to_string(), account)
+        }
+        ReshardRefusal::AlreadyClosed { stream, shard } => Failure::invalid(format!(
+            "Shard {shard} in stream {stream} under account {account} has already been merged or split, and thus is not \
+             eligible for merging or splitting."
+        )),
+        ReshardRefusal::NoCut { stream, shard, key, range } => Failure::invalid(format!(
+            "NewStartingHashKey {key} used in SplitShard() on shard {shard} in stream {stream} under account {account} is \
+             not both greater than one plus the shard's StartingHashKey {} and less than the shard's EndingHashKey {}.",
+            range.start, range.end
+        )),
+        ReshardRefusal::NotAdjacent { stream, shard, adjacent } => Failure::invalid(format!(
+            "Shards {shard} and {adjacent} in stream {stream} under account {account} are not an adjacent pair of shards \
+             eligible for merging"
+        )),
+        ReshardRefusal::OnDemand(stream) => Failure::validation(format!(
+            "Request is invalid. Stream {stream} under account {account} is in On-Demand mode."
+        )),
+        ReshardRefusal::TooFar { stream, target, open } => Failure::invalid(format!(
+            "TargetShardCount {target} for stream {stream} under account {account} is more than double or less than half \
+             of the current shard count. Current shard count: {open}."
+        )),
+        ReshardRefusal::TooManyShards { limit } => Failure::new(
+            ErrorCode::LimitExceededException,
+            format!("A stream cannot be scaled to more than {limit} shards."),
+        ),
+        refusal @ (ReshardRefusal::NotUnderWay(_) | ReshardRefusal::NotExpired { .. }) => {
+            Failure::internal("An internal error occurred; nothing was done.", refusal)
+        }
+    }
+}
+
 pub(crate) fn engine(error: EngineError, account: &str) -> Failure {
     match error {
         EngineError::NoSuchShard { stream, shard } => no_shard(&stream, &shard.to_string(), account),
         EngineError::Gone(stream) => Failure::no_stream(&stream, account),
         error @ EngineError::NoShardForKey(_) => {
             Failure::internal("No open shard takes this key; nothing was done.", error)
+        }
+        error @ EngineError::NoData { .. } => {
+            Failure::internal("A record's data could not be read; nothing was done.", error)
         }
         error @ EngineError::UnknownForm(_) => Failure::internal(
             "A stored record is in a form that this version of Millstream does not know. A newer version wrote it.",
@@ -155,14 +213,20 @@ pub(crate) fn no_shard(stream: &str, shard: &str, account: &str) -> Failure {
     Failure::not_found(format!("Shard {shard} in stream {stream} under account {account} does not exist"))
 }
 
+/// As [`no_shard`], in the words of the operations that reshard.
+pub(crate) fn shard_not_found(stream: &str, shard: &str, account: &str) -> Failure {
+    Failure::not_found(format!("Could not find shard {shard} in stream {stream} under account {account}."))
+}
+
 fn append(error: AppendError) -> Failure {
     match error {
-        AppendError::Refused(Refused::Full) => Failure::new(
-            ErrorCode::ProvisionedThroughputExceededException,
-            "Rate exceeded: the server's disk takes no more at the moment. Nothing of this request was stored; slow \
-             down and try again.",
-        ),
-        AppendError::Refused(Refused::NoSpace) => Failure::internal(NO_SPACE, Refused::NoSpace),
+        AppendError::Refused(Refused::Full) => {
+            Failure::new(ErrorCode::ProvisionedThroughputExceededException, FULL)
+        }
+        AppendError::Refused(Refused::NoSpace) => Failure {
+            internal: Some(Refused::NoSpace.to_string()),
+            ..Failure::new(ErrorCode::ProvisionedThroughputExceededException, NO_SPACE)
+        },
         AppendError::Refused(refused @ Refused::TooLarge { .. }) => {
             Failure::invalid(format!("The request is too large to be stored: {refused}."))
         }
@@ -181,6 +245,37 @@ fn read(error: ReadError) -> Failure {
         ),
         error @ (ReadError::NoSuchShard(_) | ReadError::Trimmed { .. } | ReadError::Io(_)) => {
             Failure::internal("The records could not be read; try again.", error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_shapes::ErrorName;
+
+    /// A log without room is the client's to slow down for: SDKs repeat both of these by themselves.
+    #[test]
+    fn a_log_without_room_throttles() {
+        for refused in [Refused::Full, Refused::NoSpace] {
+            let put = engine(AppendError::from(refused.clone()).into(), "0");
+            assert_eq!(put.error.code, ErrorCode::ProvisionedThroughputExceededException);
+            let command = control(AppendError::from(refused).into(), "0");
+            assert_eq!(command.error.code, ErrorCode::LimitExceededException);
+            for failure in [put, command] {
+                assert_eq!(failure.error.code.status(), 400);
+                assert!(failure.error.message.starts_with("Rate exceeded"), "{}", failure.error.message);
+                assert!(failure.error.message.contains("Nothing of this request was stored"));
+            }
+        }
+    }
+
+    #[test]
+    fn what_may_have_happened_is_no_throttle() {
+        let unknown = || AppendError::Unknown("the disk failed".into());
+        for failure in [engine(unknown().into(), "0"), control(unknown().into(), "0")] {
+            assert_eq!(failure.error.code, ErrorCode::InternalFailure);
+            assert!(failure.error.message.contains("may or may not"), "{}", failure.error.message);
         }
     }
 }

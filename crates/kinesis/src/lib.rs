@@ -8,6 +8,8 @@
 mod error;
 mod iterator;
 mod ops;
+mod put;
+mod retention;
 mod service;
 mod shapes;
 mod target;

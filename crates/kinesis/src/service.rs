@@ -57,12 +57,21 @@ impl Kinesis {
         &self,
         codec: &C,
         name: &str,
-        body: &[u8],
+        body: &Bytes,
     ) -> Result<Answer, Failure> {
         use Operation as Op;
         let operation = Op::from_name(name).ok_or_else(|| unknown(name))?;
         match operation {
             Op::CreateStream => answer!(self, codec, body, CreateStream, ops::create_stream::run),
+            Op::DecreaseStreamRetentionPeriod => {
+                answer!(
+                    self,
+                    codec,
+                    body,
+                    DecreaseStreamRetentionPeriod,
+                    ops::decrease_stream_retention_period::run
+                )
+            }
             Op::DeleteStream => answer!(self, codec, body, DeleteStream, ops::delete_stream::run),
             Op::DeregisterStreamConsumer => {
                 answer!(self, codec, body, DeregisterStreamConsumer, ops::deregister_stream_consumer::run)
@@ -78,26 +87,43 @@ impl Kinesis {
             Op::GetShardIterator => {
                 answer!(self, codec, body, GetShardIterator, ops::get_shard_iterator::run)
             }
+            Op::IncreaseStreamRetentionPeriod => {
+                answer!(
+                    self,
+                    codec,
+                    body,
+                    IncreaseStreamRetentionPeriod,
+                    ops::increase_stream_retention_period::run
+                )
+            }
             Op::ListShards => answer!(self, codec, body, ListShards, ops::list_shards::run),
             Op::ListStreamConsumers => {
                 answer!(self, codec, body, ListStreamConsumers, ops::list_stream_consumers::run)
             }
             Op::ListStreams => answer!(self, codec, body, ListStreams, ops::list_streams::run),
-            Op::PutRecord => answer!(self, codec, body, PutRecord, ops::put_record::run),
-            Op::PutRecords => answer!(self, codec, body, PutRecords, ops::put_records::run),
+            Op::MergeShards => {
+                answer!(self, codec, body, MergeShards, ops::merge_shards::run)
+            }
+            Op::PutRecord => ops::put_record::answer(self, codec, body).await.map(Answer::Body),
+            Op::PutRecords => ops::put_records::answer(self, codec, body).await.map(Answer::Body),
             Op::RegisterStreamConsumer => {
                 answer!(self, codec, body, RegisterStreamConsumer, ops::register_stream_consumer::run)
+            }
+            Op::SplitShard => {
+                answer!(self, codec, body, SplitShard, ops::split_shard::run)
             }
             Op::SubscribeToShard => {
                 let input = read::<api::SubscribeToShard, _>(codec, body)?;
                 Ok(Answer::Events(ops::subscribe_to_shard::run(self, codec, input).await?))
+            }
+            Op::UpdateShardCount => {
+                answer!(self, codec, body, UpdateShardCount, ops::update_shard_count::run)
             }
             Op::AcknowledgeDeadLetterQueueRecords
             | Op::AcknowledgeQueueRecords
             | Op::AddTagsToStream
             | Op::CreateChannel
             | Op::CreateQueue
-            | Op::DecreaseStreamRetentionPeriod
             | Op::DeleteChannel
             | Op::DeleteQueue
             | Op::DeleteResourcePolicy
@@ -108,18 +134,15 @@ impl Kinesis {
             | Op::DisableEnhancedMonitoring
             | Op::EnableEnhancedMonitoring
             | Op::GetResourcePolicy
-            | Op::IncreaseStreamRetentionPeriod
             | Op::ListChannels
             | Op::ListQueues
             | Op::ListTagsForResource
             | Op::ListTagsForStream
-            | Op::MergeShards
             | Op::PutResourcePolicy
             | Op::ReceiveDeadLetterQueueRecords
             | Op::ReceiveQueueRecords
             | Op::RemoveTagsFromStream
             | Op::RestoreDeadLetterQueueRecords
-            | Op::SplitShard
             | Op::StartStreamEncryption
             | Op::StopStreamEncryption
             | Op::TagResource
@@ -130,7 +153,6 @@ impl Kinesis {
             | Op::UpdateMaxRecordSize
             | Op::UpdateQueue
             | Op::UpdateQueueRecordsVisibility
-            | Op::UpdateShardCount
             | Op::UpdateStreamMode
             | Op::UpdateStreamRecordDistributionStrategy
             | Op::UpdateStreamWarmThroughput => Err(unknown(name)),
@@ -138,8 +160,8 @@ impl Kinesis {
     }
 }
 
-fn read<O: ApiOperation, C: Codec>(codec: &C, body: &[u8]) -> Result<O::Input, Failure> {
-    let input: O::Input = codec.decode(body)?;
+pub(crate) fn read<O: ApiOperation, C: Codec>(codec: &C, body: &Bytes) -> Result<O::Input, Failure> {
+    let input: O::Input = codec.decode_shared(body)?;
     check(&input)?;
     Ok(input)
 }

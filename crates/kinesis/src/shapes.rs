@@ -2,13 +2,14 @@
 
 use millstream_api_kinesis as api;
 use millstream_control::{Consumer, ConsumerStatus, Shard, Stream, StreamMode, StreamStatus};
-use millstream_engine::{NewRecord, Record};
-use millstream_types::SequenceNumber;
+use millstream_engine::Record;
+use millstream_types::{SequenceNumber, ShardId};
 
 pub(crate) fn stream_status(status: StreamStatus) -> api::StreamStatus {
     match status {
         StreamStatus::Creating => api::StreamStatus::Creating,
         StreamStatus::Active => api::StreamStatus::Active,
+        StreamStatus::Updating => api::StreamStatus::Updating,
         StreamStatus::Deleting => api::StreamStatus::Deleting,
     }
 }
@@ -50,16 +51,14 @@ fn hash_key_range(shard: &Shard) -> api::HashKeyRange {
 }
 
 /// The shards that came out of `parent`.
-pub(crate) fn child_shards(stream: &Stream, parent: &Shard) -> Vec<api::ChildShard> {
-    let parents =
-        |shard: &Shard| [shard.parent, shard.adjacent_parent].into_iter().flatten().collect::<Vec<_>>();
+pub(crate) fn child_shards(stream: &Stream, parent: ShardId) -> Vec<api::ChildShard> {
     stream
         .shards
         .iter()
-        .filter(|shard| parents(shard).contains(&parent.id))
+        .filter(|shard| shard.parents().any(|id| id == parent))
         .map(|shard| api::ChildShard {
             shard_id: shard.id.to_string(),
-            parent_shards: parents(shard).iter().map(ToString::to_string).collect(),
+            parent_shards: shard.parents().map(|id| id.to_string()).collect(),
             hash_key_range: hash_key_range(shard),
             ..Default::default()
         })
@@ -95,9 +94,4 @@ pub(crate) fn consumer(consumer: Consumer) -> api::Consumer {
         consumer_creation_timestamp: consumer.created,
         ..Default::default()
     }
-}
-
-/// The bytes of a record that count towards its limit.
-pub(crate) fn record_size(record: &NewRecord) -> usize {
-    record.data.len() + record.partition_key.len()
 }

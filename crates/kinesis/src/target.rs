@@ -2,7 +2,7 @@
 
 use crate::error::{self, Failure};
 use crate::service::Kinesis;
-use millstream_control::{Consumer, Shard, Stream, StreamStatus};
+use millstream_control::{Consumer, Shard, Stream};
 use millstream_types::{Arn, ShardId};
 use std::sync::Arc;
 
@@ -38,14 +38,15 @@ impl Kinesis {
         state.streams.get(&name).cloned().ok_or_else(|| Failure::no_stream(&name, &self.home.account))
     }
 
-    /// A stream that takes and gives records. One that is not active yet is not found, as on AWS.
+    /// A stream that takes and gives records, also while it is resharded. One that is not active yet is not found, as on
+    /// AWS.
     pub(crate) fn active_stream(
         &self,
         name: Option<&str>,
         arn: Option<&str>,
     ) -> Result<Arc<Stream>, Failure> {
         let stream = self.stream(name, arn)?;
-        if stream.status == StreamStatus::Active {
+        if stream.status.is_serving() {
             Ok(stream)
         } else {
             Err(Failure::no_stream(&stream.name, &self.home.account))
@@ -55,6 +56,11 @@ impl Kinesis {
     pub(crate) fn shard<'a>(&self, stream: &'a Stream, id: &str) -> Result<&'a Shard, Failure> {
         let found = id.parse::<ShardId>().ok().and_then(|id| stream.shard(id));
         found.ok_or_else(|| error::no_shard(&stream.name, id, &self.home.account))
+    }
+
+    /// The id of a shard that need not exist: AWS says that it could not be found only when it looks for it.
+    pub(crate) fn shard_id(&self, stream: &str, id: &str) -> Result<ShardId, Failure> {
+        id.parse().map_err(|_bad| error::shard_not_found(stream, id, &self.home.account))
     }
 
     /// The consumer that a request means: by its ARN, or by name and the stream's ARN.

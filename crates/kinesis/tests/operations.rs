@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "operations/resharding.rs"]
+mod resharding;
+#[path = "operations/retention.rs"]
+mod retention;
+
 use futures_util::StreamExt;
 use millstream_engine::Engine;
 use millstream_host::clock::ManualClock;
@@ -49,7 +54,7 @@ impl Service {
     }
 
     async fn raw(&self, operation: &str, input: Value) -> Result<Answer, (String, String)> {
-        let answer = self.kinesis.call(&Json11, operation, input.to_string().as_bytes()).await;
+        let answer = self.kinesis.call(&Json11, operation, &input.to_string().into()).await;
         answer.map_err(|failure| (failure.error.code.name().to_owned(), failure.error.message))
     }
 
@@ -217,10 +222,10 @@ async fn what_is_wrong_is_said_in_awss_words() {
             "NextToken and StreamName cannot be provided together.",
         ),
         (
-            "SplitShard",
+            "CreateChannel",
             json!({}),
             "UnknownOperationException",
-            "SplitShard is not an operation that this version of Millstream supports.",
+            "CreateChannel is not an operation that this version of Millstream supports.",
         ),
     ];
     for (operation, input, code, message) in cases {

@@ -141,6 +141,9 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
         | Refusal::StreamBusy { .. }
         | Refusal::ShardLimit { .. }
         | Refusal::StreamHasConsumers { .. }
+        | Refusal::RetentionShorter { .. }
+        | Refusal::RetentionLonger { .. }
+        | Refusal::Reshard(_)
         | Refusal::ConsumerExists { .. }
         | Refusal::NoSuchConsumer { .. }) => {
             Failure::service("The server refused a change of its own. Nothing was changed.", &refusal)

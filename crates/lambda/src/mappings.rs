@@ -136,7 +136,7 @@ pub(crate) fn resolve_source(state: &State, arn: &str) -> Result<Source, Failure
     let name = parsed.stream_name().ok_or_else(missing)?;
     let stream = state.streams.get(name).ok_or_else(missing)?;
     match stream.status {
-        StreamStatus::Active => {}
+        StreamStatus::Active | StreamStatus::Updating => {}
         StreamStatus::Creating => return Err(not_active("Stream", arn)),
         StreamStatus::Deleting => return Err(missing()),
     }

@@ -61,6 +61,9 @@ pub(crate) const CHECKPOINT_BYTES: u64 = 512 << 20;
 /// file, and at most this.
 pub(crate) const RESERVE_BYTES: u64 = 256 << 10;
 
+/// A command of the control plane that may use half of that, so that a stream can be deleted on a full disk.
+pub(crate) const CONTROL_COMMAND_BYTES: u64 = 4 << 10;
+
 /// WAL that is in no segment yet: flushing starts at the first, and this is the most that a start may have to replay.
 pub(crate) const FLUSH_AT: std::ops::RangeInclusive<u64> = 64 << 10..=1 << 30;
 
@@ -78,3 +81,8 @@ pub(crate) const BATCH_OVERHEAD: u64 = 128;
 
 /// How long dropping the log waits for its writer, in seconds.
 pub(crate) const DROP_SECONDS: u64 = 10;
+
+/// Shards that a repair makes anew, because nothing says whether they were there: of all numbers up to the highest that
+/// was found, and of as many after it.
+pub(crate) const REVIVED_SHARDS: u64 = 1 << 20;
+pub(crate) const REVIVED_BEYOND: u64 = 10_000;

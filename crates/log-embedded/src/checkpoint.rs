@@ -150,22 +150,34 @@ impl Checkpoint {
         sorted.then_some(Ok(Self { number, resume, shards, segments }))
     }
 
-    /// Under its name only when it is whole, and durable when this returns `Ok`. After an error it may or may not be
-    /// the newest one of the next start.
-    pub(crate) fn write(&self, disk: &dyn Disk) -> io::Result<()> {
+    /// Write it under a temporary name, durably: nothing names its segments yet.
+    pub(crate) fn prepare(&self, disk: &dyn Disk) -> io::Result<()> {
+        let bytes = self.encode();
+        if bytes.len() as u64 > caps::CHECKPOINT_BYTES {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "too many shards and segments for a checkpoint",
+            ));
+        }
         let temporary = format!("{DIRECTORY}/{:010}.tmp", self.number);
         names::remove_if_there(disk, &temporary)?;
         let file = disk.open(&temporary, OpenMode::CreateNew)?;
-        let written = file.write_all_at(0, &[&self.encode()]).and_then(|()| file.sync_data());
+        let written = file.write_all_at(0, &[&bytes]).and_then(|()| file.sync_data());
         if let Err(error) = written {
             if let Err(second) = disk.remove(&temporary) {
                 tracing::debug!(%second, temporary, "an unfinished checkpoint stays until the next start");
             }
             return Err(error);
         }
-        disk.rename(&temporary, &name(self.number))?;
-        disk.sync_dir(DIRECTORY)
+        Ok(())
     }
+}
+
+/// Give a prepared checkpoint its name. It is durable when this returns `Ok`; after an error it may or may not be the
+/// newest one of the next start.
+pub(crate) fn publish(disk: &dyn Disk, number: u32) -> io::Result<()> {
+    disk.rename(&format!("{DIRECTORY}/{number:010}.tmp"), &name(number))?;
+    disk.sync_dir(DIRECTORY)
 }
 
 /// Why there is no checkpoint to begin with.

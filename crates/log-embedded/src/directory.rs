@@ -12,7 +12,7 @@ pub(crate) const FORMAT_VERSION: u16 = 2;
 /// The oldest one that it reads. A directory of format 1 is all WAL; it becomes one of ours when it is opened.
 const OLDEST: u16 = 1;
 
-const FORMAT: &str = "FORMAT";
+pub(crate) const FORMAT: &str = "FORMAT";
 const LOCK: &str = "LOCK";
 /// What FORMAT says before the version's number.
 const TITLE: &str = "millstream data directory, format ";
@@ -85,7 +85,7 @@ fn read(disk: &dyn Disk) -> io::Result<Option<String>> {
 }
 
 /// Under its name only when it is whole, and before any other file is there.
-fn write(disk: &dyn Disk) -> io::Result<()> {
+pub(crate) fn write(disk: &dyn Disk) -> io::Result<()> {
     const TEMPORARY: &str = "FORMAT.tmp";
     names::remove_if_there(disk, TEMPORARY)?;
     let file = disk.open(TEMPORARY, OpenMode::CreateNew)?;

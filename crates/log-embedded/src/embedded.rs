@@ -67,12 +67,18 @@ impl Core {
         let segments = Segments::default();
         let next_segment =
             open::restore_segments(disk, checkpoint, &found.discarded, &found.shards, &segments)?;
+        // Of a crash between a checkpoint and the files' recycling.
+        let mut wal_bytes = found.bytes;
+        for number in &found.needless {
+            let taken = found.pool.take_in(&**disk, *number);
+            wal_bytes += taken.map_err(io_error(&**disk, "recycling a WAL file"))?;
+        }
         let mut report = found.report;
         report.segments = segments.usage().segments;
         let shared = Arc::new(Shared::new(options, segments, clock));
         let known = found.shards.values().map(|tracked| Change::Created(Arc::clone(&tracked.shard)));
         shared.shards.apply(known.collect());
-        Counters::add(&shared.counters.wal_bytes, found.bytes);
+        Counters::add(&shared.counters.wal_bytes, wal_bytes);
         Counters::add(&shared.counters.written, report.replayed_bytes);
         let pool = found.pool;
         let maker = Maker {

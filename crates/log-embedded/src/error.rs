@@ -16,18 +16,23 @@ pub enum OpenError {
     Format { directory: String, found: String, supported: u16 },
 
     #[error(
-        "{directory} has write-ahead log files but no FORMAT file: it is no whole data directory; restore it from a copy"
+        "{directory} has write-ahead log files but no FORMAT file: it is no whole data directory; restore it from a \
+         copy, or write one with `millstream log repair {directory}`"
     )]
     NoFormat { directory: String },
 
     /// Data that was once durable cannot be read back.
     #[error(
         "{directory}/{file} is damaged at byte {offset} (group {group}): {detail}. Records that were acknowledged would \
-         be lost by going on, so nothing was changed. Restore the directory from a copy, or start with another one"
+         be lost by going on, so nothing was changed. See what there is with `millstream log inspect {directory}`; then \
+         restore the directory from a copy, or let `millstream log repair {directory}` keep what can be read"
     )]
     Corrupt { directory: String, file: String, offset: u64, group: u64, detail: String },
 
-    #[error("{directory}/{file} is missing: files after it exist. Restore the directory from a copy")]
+    #[error(
+        "{directory}/{file} is missing. See what there is with `millstream log inspect {directory}`; then restore the directory \
+         from a copy, or let `millstream log repair {directory}` keep what can be read"
+    )]
     MissingFile { directory: String, file: String },
 
     #[error("option {name} is {value}, and must be from {least} to {most}")]

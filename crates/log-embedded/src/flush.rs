@@ -3,6 +3,8 @@
 use crate::Shared;
 use crate::caps;
 use crate::checkpoint::{self, Checkpoint, Resume, ShardLine};
+use crate::names;
+use crate::reader::Unread;
 use crate::runs::Run;
 use crate::segment;
 use crate::segment::footer::RunEntry;
@@ -12,7 +14,7 @@ use crate::shard::Shard;
 use crate::stats::Counters;
 use crate::wal::pool::Pool;
 use millstream_host::disk::{Disk, OpenMode};
-use millstream_log::{ReadError, RetentionClass};
+use millstream_log::RetentionClass;
 use millstream_types::{LogShard, Position};
 use std::collections::BTreeMap;
 use std::io;
@@ -34,7 +36,7 @@ pub(crate) enum FlushError {
     #[error(transparent)]
     Disk(#[from] io::Error),
     #[error("reading the WAL back: {0}")]
-    Read(#[from] ReadError),
+    Read(#[from] Unread),
 }
 
 /// Does what may take long: flushes, and gives space back. One flush at a time, by one owner.
@@ -56,7 +58,7 @@ pub(crate) struct Worker {
 
 /// Shards of like retention share segments, so that their data goes at about the same time. The bounds are steps of a
 /// stream's retention that people choose: a day, two, a week, a month, a year.
-fn bucket(class: RetentionClass) -> RetentionClass {
+pub(crate) fn bucket(class: RetentionClass) -> RetentionClass {
     const BOUNDS: [u32; 5] = [24, 48, 168, 744, 8_760];
     match class {
         RetentionClass::Forever => RetentionClass::Forever,
@@ -71,26 +73,47 @@ impl Worker {
     /// was, and the next flush starts over with new names.
     pub(crate) fn flush(&mut self, mut cut: Cut) -> Result<(), FlushError> {
         cut.shards.sort_unstable_by_key(|(_, line)| line.shard);
+        self.retract()?;
         let (written, result) = self.write_segments(&cut);
         let result = result.and_then(|()| {
             if !written.is_empty() {
                 self.disk.sync_dir(segment::DIRECTORY)?;
             }
-            self.write_checkpoint(&cut, &written)
+            self.prepare_checkpoint(&cut, &written)
         });
+        let numbers = written.iter().map(|written| written.trailer.number);
         let dead = match result {
             Ok(dead) => dead,
             Err(error) => {
-                self.orphans.extend(written.iter().map(|written| written.trailer.number));
+                // No checkpoint names them: their room is needed.
+                numbers.for_each(|number| self.remove(&segment::name(number)));
                 return Err(error);
             }
         };
+        if let Err(error) = checkpoint::publish(&*self.disk, self.next_checkpoint - 1) {
+            // It may be the newest one of the next start, for all that is known.
+            self.orphans.extend(numbers);
+            return Err(error.into());
+        }
         self.publish(&cut, &written);
         self.shared.segments.disown(&dead);
         self.shared.flush.done(cut.written);
         Counters::add(&self.shared.counters.flushes, 1);
         self.tidy();
         self.recycle(cut.resume.file);
+        Ok(())
+    }
+
+    /// Take back the checkpoint of a flush that failed, if it is there, so that nothing names that flush's segments.
+    fn retract(&mut self) -> Result<(), FlushError> {
+        if self.orphans.is_empty() {
+            return Ok(());
+        }
+        names::remove_if_there(&*self.disk, &checkpoint::name(self.next_checkpoint - 1))?;
+        self.disk.sync_dir(checkpoint::DIRECTORY)?;
+        for number in std::mem::take(&mut self.orphans) {
+            self.remove(&segment::name(number));
+        }
         Ok(())
     }
 
@@ -111,7 +134,7 @@ impl Worker {
                 Err(error) => {
                     // A rename that was reported to have failed may have happened.
                     self.next_segment += 1;
-                    self.orphans.push(number);
+                    self.remove(&segment::name(number));
                     return (all, Err(error));
                 }
             }
@@ -165,7 +188,7 @@ impl Worker {
     }
 
     /// Returns the segments that the checkpoint leaves out, as nothing of them is left.
-    fn write_checkpoint(&mut self, cut: &Cut, written: &[Written]) -> Result<Vec<u32>, FlushError> {
+    fn prepare_checkpoint(&mut self, cut: &Cut, written: &[Written]) -> Result<Vec<u32>, FlushError> {
         let (named, dead) = self.shared.segments.named();
         let mut segments: Vec<_> =
             named.into_iter().map(|(number, line)| (number, line.bytes, line.footer_crc)).collect();
@@ -176,7 +199,7 @@ impl Worker {
         let number = self.next_checkpoint;
         self.next_checkpoint += 1;
         let shards = cut.shards.iter().map(|(_, line)| *line).collect();
-        Checkpoint { number, resume: cut.resume, shards, segments }.write(&*self.disk)?;
+        Checkpoint { number, resume: cut.resume, shards, segments }.prepare(&*self.disk)?;
         Ok(dead)
     }
 
@@ -227,11 +250,12 @@ impl Worker {
     /// The files before this one hold nothing that is not in segments: they are written anew, or removed.
     fn recycle(&mut self, before: u32) {
         for number in self.oldest_wal..before {
-            self.shared.reader.wal.forget(number);
             match self.pool.take_in(&*self.disk, number) {
                 Ok(removed) => Counters::subtract(&self.shared.counters.wal_bytes, removed),
                 Err(error) => tracing::warn!(%error, number, "a WAL file stays until the next start"),
             }
+            // After it lost its name, so that no reader opens it again.
+            self.shared.reader.wal.forget(number);
         }
         self.oldest_wal = before;
     }
@@ -239,8 +263,9 @@ impl Worker {
     /// Give back what segments hold of records that are gone.
     pub(crate) fn sweep(&mut self) {
         for number in self.shared.segments.take_garbage() {
-            self.shared.reader.segments.forget(number);
             self.remove(&segment::name(number));
+            // After it lost its name, so that no reader opens it again.
+            self.shared.reader.segments.forget(number);
         }
         for (number, shards) in self.shared.segments.take_holes() {
             if self.no_holes {
@@ -252,7 +277,10 @@ impl Worker {
                     tracing::info!("this file system gives back whole segments only");
                     self.no_holes = true;
                 }
-                Err(error) => tracing::debug!(%error, number, "dead records keep their space for now"),
+                Err(error) => {
+                    tracing::debug!(%error, number, "dead records keep their space for now");
+                    self.shared.segments.still_holes(number, shards);
+                }
             }
         }
     }

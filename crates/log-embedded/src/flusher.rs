@@ -3,7 +3,7 @@ use crate::caps;
 use crate::flush::{Cut, FlushError, Worker};
 use crate::stats::Counters;
 use crate::wal::files;
-use millstream_host::threads;
+use millstream_host::{disk, threads};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,6 +25,8 @@ struct Inner {
     flushed: u64,
     /// In a row.
     failures: u32,
+    /// Those of them that time does not heal.
+    hard: u32,
     /// When to try again, by the monotonic clock.
     retry: Option<Duration>,
     /// Nobody is there any more who would flush.
@@ -62,6 +64,7 @@ impl FlushState {
             tracing::info!(failures = inner.failures, "flushing works again");
         }
         inner.failures = 0;
+        inner.hard = 0;
         inner.retry = None;
     }
 
@@ -75,12 +78,13 @@ impl FlushState {
         self.end();
     }
 
-    /// Returns how many flushes have failed in a row.
-    fn failed(&self, retry: Duration) -> u32 {
+    /// Returns how many flushes have failed in a row, and how many of them for a reason that time does not heal.
+    fn failed(&self, retry: Duration, passes: bool) -> (u32, u32) {
         let mut inner = self.lock();
         inner.failures += 1;
         inner.retry = Some(retry);
-        inner.failures
+        inner.hard += u32::from(!passes);
+        (inner.failures, inner.hard)
     }
 
     /// Wait until no flush is under way.
@@ -101,19 +105,23 @@ impl Worker {
         if interrupted {
             return;
         }
-        let passes = matches!(&error, FlushError::Disk(error) if files::passes(error));
-        let failures = shared.flush.failed(shared.clock.monotonic() + caps::FLUSH_RETRY);
+        let passes = match &error {
+            FlushError::Disk(error) => files::passes(error),
+            FlushError::Read(unread) => unread.passes,
+        };
+        let (failures, hard) = shared.flush.failed(shared.clock.monotonic() + caps::FLUSH_RETRY, passes);
         Counters::add(&shared.counters.flush_failures, 1);
         if passes {
             // A recycled file of the WAL is better used as room for a segment.
-            let released = self.pool.release(&*self.disk);
+            let is_full = matches!(&error, FlushError::Disk(error) if disk::is_full(error));
+            let released = if is_full { self.pool.release(&*self.disk) } else { 0 };
             Counters::subtract(&shared.counters.wal_bytes, released);
             if failures == 1 {
                 tracing::warn!(%error, released, "records stay in the WAL: no segment can be written; trying again");
             }
         } else {
             tracing::error!(%error, failures, "writing segments failed; the records stay in the WAL");
-            if failures >= caps::FLUSH_FAILURES {
+            if hard >= caps::FLUSH_FAILURES {
                 shared.failstop.stop("writing segments", &error);
             }
         }

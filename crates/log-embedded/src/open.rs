@@ -60,7 +60,15 @@ pub(crate) fn restore_segments(
     let named = checkpoint.map(|checkpoint| checkpoint.segments.as_slice()).unwrap_or_default();
     for (number, bytes, footer_crc) in named.iter().filter(|(number, ..)| !discarded.contains(number)) {
         let footer = open_segment(disk, *number, *bytes, *footer_crc)?;
-        restore(*number, *bytes, *footer_crc, &footer, shards, segments);
+        restore(*number, *bytes, *footer_crc, &footer, shards, segments).map_err(|shard| {
+            OpenError::Corrupt {
+                directory: disk.describe(),
+                file: segment::name(*number),
+                offset: 0,
+                group: 0,
+                detail: format!("it has records of {shard} beyond the shard's end"),
+            }
+        })?;
     }
     for tracked in shards.values() {
         if let Some(position) = tracked.shard.missing() {
@@ -83,7 +91,7 @@ pub(crate) fn restore_segments(
         disk.remove(&name).map_err(io_error(&**disk, format!("removing {name}")))?;
     }
     let newest = [present.last(), named.last().map(|(number, ..)| number), discarded.last()];
-    Ok(newest.into_iter().flatten().max().map_or(1, |number| number + 1))
+    Ok(newest.into_iter().flatten().max().map_or(1, |number| number.saturating_add(1)))
 }
 
 fn open_segment(disk: &Arc<dyn Disk>, number: u32, bytes: u64, footer_crc: u32) -> Result<Footer, OpenError> {
@@ -116,6 +124,8 @@ fn open_segment(disk: &Arc<dyn Disk>, number: u32, bytes: u64, footer_crc: u32) 
     Ok(footer)
 }
 
+/// # Errors
+/// A shard of which the segment has records that nobody wrote.
 fn restore(
     number: u32,
     bytes: u64,
@@ -123,11 +133,14 @@ fn restore(
     footer: &Footer,
     shards: &HashMap<LogShard, Tracked>,
     segments: &Segments,
-) {
+) -> Result<(), LogShard> {
     let mut live = 0;
     let mut dead = Vec::new();
     for entry in &footer.runs {
         let run = run_of(number, entry);
+        if shards.get(&entry.shard).is_some_and(|tracked| tracked.next < entry.end) {
+            return Err(entry.shard);
+        }
         let gone = shards.get(&entry.shard).is_none_or(|tracked| tracked.shard.restore(run).is_some());
         if gone { dead.push(entry.shard) } else { live += 1 }
     }
@@ -137,4 +150,5 @@ fn restore(
             segments.hole(number, shard);
         }
     }
+    Ok(())
 }

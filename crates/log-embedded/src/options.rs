@@ -59,7 +59,10 @@ impl Options {
     /// Bytes that one call may have: it must fit into a file and into the queue.
     pub(crate) fn call_bytes(&self) -> u64 {
         let in_file = self.wal_file_bytes - 2 * BLOCK;
-        caps::CALL_BYTES.min(in_file).min(self.admission_bytes - caps::CALL_OVERHEAD)
+        caps::CALL_BYTES
+            .min(in_file)
+            .min(self.replay_bytes - 2 * BLOCK)
+            .min(self.admission_bytes - caps::CALL_OVERHEAD)
     }
 
     /// Recycled WAL files worth keeping: what is written between two flushes.

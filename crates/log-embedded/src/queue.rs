@@ -27,11 +27,6 @@ impl Work {
         }
     }
 
-    /// Whether it gives space back, so that it must go on when there is none.
-    pub(crate) fn makes_room(&self) -> bool {
-        matches!(self, Self::Trim(..) | Self::Drop(..))
-    }
-
     /// What it takes of the admission budget.
     pub(crate) fn cost(&self) -> u64 {
         self.encoded_len() + caps::CALL_OVERHEAD

@@ -21,10 +21,25 @@ pub(crate) struct Reader {
     pub(crate) segments: SegmentReader,
 }
 
-/// A read of the disk that failed, and where it was to read.
+/// A read of the disk that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub(crate) struct Unread {
+    pub(crate) error: ReadError,
+    /// Whether it is worth another try: there were no file handles or no memory.
+    pub(crate) passes: bool,
+}
+
+/// The same, and where it was to read.
 struct Failed {
     source: Source,
-    error: ReadError,
+    unread: Unread,
+}
+
+impl From<ReadError> for Unread {
+    fn from(error: ReadError) -> Self {
+        Self { error, passes: false }
+    }
 }
 
 fn end(place: &Place) -> u64 {
@@ -74,10 +89,11 @@ impl Shared {
     ) -> Result<(Vec<StoredBatch>, Plan), ReadError> {
         let mut plan = shard.plan(from, limit)?;
         loop {
-            let Failed { source, error } = match self.reader.fetch(shard.id, &plan.sources, limit) {
-                Ok(batches) => return Ok((batches, plan)),
-                Err(failed) => failed,
-            };
+            let Failed { source, unread: Unread { error, .. } } =
+                match self.reader.fetch(shard.id, &plan.sources, limit) {
+                    Ok(batches) => return Ok((batches, plan)),
+                    Err(failed) => failed,
+                };
             // The bytes may have moved to a segment, or be gone, since the plan was made.
             let again = shard.plan(from, limit)?;
             if again.sources.first().is_some_and(|first| first.is_same_place(&source)) {
@@ -165,7 +181,7 @@ impl Reader {
                 Source::Segment(run, from) => self
                     .segments
                     .read(shard, run, *from, limit, &mut batches)
-                    .map_err(|error| Failed { source: source.clone(), error })?,
+                    .map_err(|error| Failed { source: source.clone(), unread: error.into() })?,
                 Source::Wal(_) => {}
             }
         }
@@ -174,13 +190,9 @@ impl Reader {
     }
 
     /// The same for the flusher, which tries again later if it fails.
-    pub(crate) fn fetch_all(
-        &self,
-        shard: LogShard,
-        sources: &[Source],
-    ) -> Result<Vec<StoredBatch>, ReadError> {
+    pub(crate) fn fetch_all(&self, shard: LogShard, sources: &[Source]) -> Result<Vec<StoredBatch>, Unread> {
         let no_limit = ReadLimit { records: usize::MAX, bytes: usize::MAX };
-        self.fetch(shard, sources, no_limit).map_err(|failed| failed.error)
+        self.fetch(shard, sources, no_limit).map_err(|failed| failed.unread)
     }
 
     fn fetch_wal(
@@ -197,7 +209,7 @@ impl Reader {
             let (span, after) = rest.split_at(count);
             // The oldest place is the first to move to a segment: what is there still, is all there still.
             self.fetch_span(shard, span, batches)
-                .map_err(|error| Failed { source: Source::Wal(oldest), error })?;
+                .map_err(|unread| Failed { source: Source::Wal(oldest), unread })?;
             rest = after;
         }
         places.clear();
@@ -209,7 +221,7 @@ impl Reader {
         shard: LogShard,
         span: &[Place],
         batches: &mut Vec<StoredBatch>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), Unread> {
         let [first, ..] = span else { return Ok(()) };
         let last = span.last().unwrap_or(first);
         let start = u64::from(first.offset);
@@ -218,7 +230,10 @@ impl Reader {
             self.wal.get(first.file)?.read_exact_at(start, &mut bytes)?;
             Ok(bytes.into())
         };
-        let bytes = read().map_err(|error| ReadError::Io(format!("{}: {error}", files::name(first.file))))?;
+        let bytes = read().map_err(|error| Unread {
+            passes: files::passes(&error),
+            error: ReadError::Io(format!("{}: {error}", files::name(first.file))),
+        })?;
         for place in span {
             let at = (place.offset - first.offset) as usize;
             let stored = check(shard, place, &bytes, at).ok_or_else(|| {

@@ -29,6 +29,12 @@ impl Runs {
         self.runs.push_back(run);
     }
 
+    /// A run found at a start: a repair may have written older ones into newer segments.
+    pub(crate) fn insert(&mut self, run: Run) {
+        let at = self.runs.partition_point(|other| other.first < run.first);
+        self.runs.insert(at, run);
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Run> {
         self.runs.iter()
     }

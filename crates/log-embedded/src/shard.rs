@@ -137,7 +137,7 @@ impl Shard {
         if state.earliest >= run.end() {
             return Some(run);
         }
-        state.runs.push(run);
+        state.runs.insert(run);
         None
     }
 
@@ -153,6 +153,11 @@ impl Shard {
         }
         let in_wal = state.index.first().map_or(state.tail, |place| place.first);
         (in_wal > next).then_some(next)
+    }
+
+    /// Whether a trim to this position ends what a segment has of the shard.
+    pub(crate) fn frees_a_run(&self, before: Position) -> bool {
+        self.lock().runs.iter().next().is_some_and(|run| run.end() <= before)
     }
 
     /// The oldest batches from `from` on and below `upto` that are in no segment, as many as a flush takes at a time.

@@ -10,5 +10,6 @@ mod in_flight;
 mod model;
 mod reads;
 mod recovery;
+mod repair;
 mod rot;
 mod rotation;

@@ -73,6 +73,57 @@ impl BatchBuilder {
     }
 }
 
+/// Collects the batches of one call, one after another, in one piece of memory: a call to hundreds of shards then costs
+/// no more than one to a single shard. The memory is let go with the last of the call's batches.
+#[derive(Debug, Default)]
+pub struct BatchesBuilder {
+    body: Vec<u8>,
+    /// Of each batch that is finished: where it ends, and its records.
+    finished: Vec<(usize, u32)>,
+    count: u32,
+}
+
+impl BatchesBuilder {
+    /// `bytes`: of all records, with [`BatchBuilder::OVERHEAD`] for each.
+    pub fn with_capacity(batches: usize, bytes: usize) -> Self {
+        Self { body: Vec::with_capacity(bytes), finished: Vec::with_capacity(batches), count: 0 }
+    }
+
+    /// One record of exactly `length` bytes, which `write` appends.
+    ///
+    /// # Errors
+    /// `None` if `write` gave up, or wrote another number of bytes; the builder is then useless.
+    ///
+    /// # Panics
+    /// If a record reaches 4 GiB; every caller limits records to some MiB.
+    #[must_use = "a record that could not be written makes the builder useless"]
+    pub fn push_with(&mut self, length: usize, write: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> Option<()> {
+        let prefix = u32::try_from(length).expect("a record is below 4 GiB");
+        self.body.extend_from_slice(&prefix.to_le_bytes());
+        let end = self.body.len() + length;
+        write(&mut self.body)?;
+        self.count += 1;
+        (self.body.len() == end).then_some(())
+    }
+
+    /// The records since the last call, if any, are a batch.
+    pub fn end_batch(&mut self) {
+        self.finished.push((self.body.len(), self.count));
+        self.count = 0;
+    }
+
+    pub fn finish(self, timestamp: Timestamp) -> Vec<Batch> {
+        let mut rest = Bytes::from(self.body);
+        let mut from = 0;
+        let batches = self.finished.into_iter().map(|(end, count)| {
+            let body = rest.split_to(end - from);
+            from = end;
+            Batch { timestamp, count, crc: crc32c::crc32c(&body), body }
+        });
+        batches.collect()
+    }
+}
+
 /// A batch in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBatch {
@@ -110,5 +161,50 @@ impl Iterator for Records {
         }
         let mut record = self.rest.split_to(BatchBuilder::OVERHEAD + length);
         Some(record.split_off(BatchBuilder::OVERHEAD))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(builder: &mut BatchesBuilder, record: &[u8]) -> Option<()> {
+        builder.push_with(record.len(), |out| {
+            out.extend_from_slice(record);
+            Some(())
+        })
+    }
+
+    #[test]
+    fn batches_made_together_are_as_if_made_apart() {
+        let calls: [&[&[u8]]; 4] = [&[b"a", b""], &[], &[b"bc"], &[&[7; 300], b"x"]];
+        let now = Timestamp::from_millis(5);
+        let mut together = BatchesBuilder::with_capacity(calls.len(), 8);
+        let mut apart = Vec::new();
+        for records in calls {
+            let mut builder = BatchBuilder::default();
+            for record in records {
+                push(&mut together, record).unwrap();
+                builder.push(record);
+            }
+            together.end_batch();
+            apart.push(builder.finish(now));
+        }
+        let together = together.finish(now);
+        assert!(together.iter().all(Batch::is_intact));
+        assert_eq!(together, apart);
+    }
+
+    #[test]
+    fn a_record_of_another_length_is_refused() {
+        for written in [&b"ab"[..], b"abcd"] {
+            let mut builder = BatchesBuilder::default();
+            let pushed = builder.push_with(3, |out| {
+                out.extend_from_slice(written);
+                Some(())
+            });
+            assert_eq!(pushed, None);
+        }
+        assert_eq!(BatchesBuilder::default().push_with(0, |_| None), None);
     }
 }

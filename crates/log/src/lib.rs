@@ -20,7 +20,7 @@ mod memory;
 mod tail;
 mod ticket;
 
-pub use batch::{Batch, BatchBuilder, Records, StoredBatch};
+pub use batch::{Batch, BatchBuilder, BatchesBuilder, Records, StoredBatch};
 pub use error::{AppendError, Outcome, ReadError, Refused};
 pub use memory::MemoryLog;
 pub use tail::{TailSender, TailWatch};

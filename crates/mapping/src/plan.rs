@@ -94,7 +94,7 @@ impl Reading {
             StreamStatus::Deleting => {
                 return Self::Gone(format!("Stream is being deleted: {}", source.stream_arn));
             }
-            StreamStatus::Active => {}
+            StreamStatus::Active | StreamStatus::Updating => {}
         }
         if let Some(arn) = &source.consumer_arn {
             match stream.consumer_by_arn(arn).map(|consumer| consumer.status) {
@@ -118,11 +118,7 @@ pub(crate) fn is_finished(state: &State, mapping: &Mapping, shard: &Shard) -> bo
 
 /// Whether a shard's turn has come: all its parents are finished. A parent that is no more holds nothing to wait for.
 pub(crate) fn may_start(state: &State, mapping: &Mapping, stream: &Stream, shard: &Shard) -> bool {
-    [shard.parent, shard.adjacent_parent]
-        .into_iter()
-        .flatten()
-        .filter_map(|id| stream.shard(id))
-        .all(|parent| is_finished(state, mapping, parent))
+    shard.parents().filter_map(|id| stream.shard(id)).all(|parent| is_finished(state, mapping, parent))
 }
 
 #[cfg(test)]
@@ -159,6 +155,8 @@ mod tests {
             parent: parents[0].map(ShardId),
             adjacent_parent: parents[1].map(ShardId),
             closed_at,
+            opened: None,
+            closed: None,
         };
         let closed = Some(Position(5));
         Stream {
@@ -176,6 +174,8 @@ mod tests {
             ],
             consumers: BTreeMap::new(),
             tags: BTreeMap::new(),
+            kept_from: Timestamp::ZERO,
+            reshard: None,
         }
     }
 

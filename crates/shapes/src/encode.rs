@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 /// A value that can write itself in any protocol.
 pub trait Encode {
     fn encode<E: Encoder>(&self, e: &mut E);
+
+    /// About how many bytes that will be; 0 where nobody knows. Saves a large value the growing of its buffer.
+    fn expected_bytes(&self) -> usize {
+        0
+    }
 }
 
-/// The push side of a protocol. Containers are opened, filled and closed in order; lengths are not announced, so a
-/// CBOR encoder uses indefinite-length containers, as AWS itself does.
+/// The push side of a protocol. Containers are opened, filled and closed in order.
 pub trait Encoder {
     fn open_structure(&mut self);
     /// The name of a member; its value follows.
@@ -16,17 +20,33 @@ pub trait Encoder {
     fn close_structure(&mut self);
 
     fn open_list(&mut self);
+    /// A list of exactly `length` elements, for protocols that write the length first.
+    fn open_list_of(&mut self, _length: usize) {
+        self.open_list();
+    }
     /// An element follows.
     fn element(&mut self);
     fn close_list(&mut self);
 
     fn open_map(&mut self);
+    /// A map of exactly `length` entries, for protocols that write the length first.
+    fn open_map_of(&mut self, _length: usize) {
+        self.open_map();
+    }
     /// The key of an entry; its value follows.
     fn key(&mut self, key: &str);
     fn close_map(&mut self);
 
     fn string(&mut self, value: &str);
+    /// As [`string`](Self::string), for ASCII letters, digits and hyphens, which no protocol has to look at.
+    fn plain_string(&mut self, value: &[u8]);
     fn blob(&mut self, value: &[u8]);
+
+    /// All that was written so far.
+    fn written(&self) -> &[u8];
+    /// A value as it was written before.
+    fn again(&mut self, written: &[u8]);
+
     fn integer(&mut self, value: i32);
     fn long(&mut self, value: i64);
     fn double(&mut self, value: f64);
@@ -76,7 +96,7 @@ encode_leaf!(
 
 impl<T: Encode> Encode for Vec<T> {
     fn encode<E: Encoder>(&self, e: &mut E) {
-        e.open_list();
+        e.open_list_of(self.len());
         for item in self {
             e.element();
             item.encode(e);
@@ -87,7 +107,7 @@ impl<T: Encode> Encode for Vec<T> {
 
 impl<T: Encode> Encode for BTreeMap<String, T> {
     fn encode<E: Encoder>(&self, e: &mut E) {
-        e.open_map();
+        e.open_map_of(self.len());
         for (key, value) in self {
             e.key(key);
             value.encode(e);

@@ -1,12 +1,13 @@
 //! What generated API types are made of: decoding, encoding, validation, errors.
 //!
 //! The generator (`cargo xtask codegen`) writes one Rust type per shape of an AWS service model. Those types know no
-//! protocol: they read themselves from any [`Decoder`] and write themselves to any [`Encoder`]. JSON is one such pair
-//! (in `millstream-wire`); CBOR fits the same interface.
+//! protocol: they read themselves from any [`Decoder`] and write themselves to any [`Encoder`]. JSON and CBOR are such
+//! pairs, in `millstream-wire`.
 //!
 //! Invariant: this crate knows nothing of HTTP connections, of JSON, or of any particular service.
 
 mod absent;
+mod borrow;
 pub mod caps;
 mod codec;
 mod decode;
@@ -21,6 +22,7 @@ mod uri;
 mod validate;
 
 pub use absent::Absent;
+pub use borrow::{BorrowDecoder, DecodeBorrowed, RawBlob};
 pub use codec::{Codec, Empty};
 pub use decode::{Decode, DecodeError, Decoder};
 pub use encode::{Encode, Encoder};

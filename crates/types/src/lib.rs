@@ -3,6 +3,7 @@
 //! Invariant: this crate knows nothing of HTTP, disks or tasks, and reads no clock.
 
 mod arn;
+mod decimal;
 mod hash_key;
 mod log_position;
 mod sequence_number;
@@ -12,6 +13,6 @@ mod time;
 pub use arn::{Arn, ArnError, Home};
 pub use hash_key::{HashKey, HashRange, ParseHashKeyError};
 pub use log_position::{LogShard, Position};
-pub use sequence_number::{ParseSequenceNumberError, SequenceNumber};
-pub use shard_id::{ParseShardIdError, ShardId};
+pub use sequence_number::{ParseSequenceNumberError, SequenceNumber, SequenceNumberText};
+pub use shard_id::{ParseShardIdError, ShardId, ShardIdText};
 pub use time::Timestamp;

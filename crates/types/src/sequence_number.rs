@@ -1,4 +1,4 @@
-use crate::{Position, ShardId};
+use crate::{Position, ShardId, decimal};
 use std::fmt;
 use std::str::FromStr;
 
@@ -37,16 +37,51 @@ impl SequenceNumber {
         Position(self.place.saturating_sub(1))
     }
 
+    /// The number of the next record of the shard.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self { shard: self.shard, place: self.place + 1 }
+    }
+
+    pub fn text(self) -> SequenceNumberText {
+        let mut text = [0; Self::DIGITS];
+        let (prefix, digits) = text.split_at_mut(Self::PREFIX.len());
+        prefix.copy_from_slice(Self::PREFIX.as_bytes());
+        decimal::fill(digits, u128::from(self.shard.0) << 64 | u128::from(self.place));
+        SequenceNumberText(text)
+    }
+
     /// Where a reader stands that has had this record.
     pub const fn position_after(self) -> Position {
         Position(self.place)
     }
 }
 
+/// A [`SequenceNumber`] as it is written, without a `String` of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SequenceNumberText([u8; SequenceNumber::DIGITS]);
+
+impl SequenceNumberText {
+    /// Decimal digits.
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Makes of a number's text the text of the shard's next number.
+    pub fn advance(digits: &mut [u8]) {
+        for digit in digits.iter_mut().rev() {
+            if *digit < b'9' {
+                *digit += 1;
+                return;
+            }
+            *digit = b'0';
+        }
+    }
+}
+
 impl fmt::Display for SequenceNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = u128::from(self.shard.0) << 64 | u128::from(self.place);
-        write!(f, "{}{value:054}", Self::PREFIX)
+        f.write_str(std::str::from_utf8(self.text().as_bytes()).unwrap_or_default())
     }
 }
 
@@ -82,6 +117,16 @@ mod tests {
             assert!(pair.0 < pair.1 && pair.0.to_string() < pair.1.to_string());
         }
         assert_eq!(first.to_string().len(), 56);
+    }
+
+    #[test]
+    fn the_next_text_is_the_next_numbers() {
+        for place in [0, 1, 8, 98, 99_999, u64::MAX - 2] {
+            let number = SequenceNumber::of_record(ShardId(9), Position(place));
+            let mut text = number.text();
+            SequenceNumberText::advance(&mut text.0);
+            assert_eq!(text, number.next().text());
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Limits on what a message may make us hold.
 
-/// Containers inside one another in a JSON body.
+/// Containers inside one another in a body.
 pub const MAX_DEPTH: usize = 64;
 
-/// List elements and map entries in one JSON body: two bytes of input can become a structure of a few hundred bytes.
+/// List elements and map entries in one body: one or two bytes of input can become a structure of a few hundred bytes.
 pub const MAX_ELEMENTS: usize = 65_536;
 
 /// Bytes of one event stream frame, as the SDKs accept them: 16 MiB of payload, 128 KiB of headers.

@@ -1,24 +1,42 @@
 //! Errors as bodies and headers.
 
-use crate::json::JsonEncoder;
+use crate::json::{Json11, JsonEncoder};
 use bytes::Bytes;
-use millstream_shapes::{ApiError, Encoder, ErrorName, RestResponse};
+use millstream_shapes::{ApiError, Codec, Encode, Encoder, ErrorName, RestResponse};
 
 /// The header in which REST services name an error.
 pub const ERROR_TYPE_HEADER: &str = "x-amzn-ErrorType";
 
-/// The body of an error in the JSON 1.1 protocol: `{"__type":"ResourceNotFoundException","message":"…"}`. The HTTP
-/// status is `error.code.status()`.
-pub fn json11<C: ErrorName>(error: &ApiError<C>) -> Bytes {
-    let mut e = JsonEncoder::default();
-    e.open_structure();
-    string_member(&mut e, "__type", error.code.name());
-    string_member(&mut e, error.code.message_member(), &error.message);
-    for (name, text) in &error.extra {
-        string_member(&mut e, name, text);
+/// The body of an error in the protocols that name it there, as JSON `{"__type":"ResourceNotFoundException","message":"…"}`.
+/// The HTTP status is `error.code.status()`.
+pub fn named<K: Codec, C: ErrorName>(codec: &K, error: &ApiError<C>) -> Bytes {
+    codec.encode(&Body { error, named: true })
+}
+
+/// The payload of an exception inside an event stream, as JSON `{"message":"…"}`.
+pub fn exception<K: Codec, C: ErrorName>(codec: &K, error: &ApiError<C>) -> Bytes {
+    codec.encode(&Body { error, named: false })
+}
+
+struct Body<'a, C> {
+    error: &'a ApiError<C>,
+    named: bool,
+}
+
+impl<C: ErrorName> Encode for Body<'_, C> {
+    fn encode<E: Encoder>(&self, e: &mut E) {
+        e.open_structure();
+        if self.named {
+            string_member(e, "__type", self.error.code.name());
+        }
+        string_member(e, self.error.code.message_member(), &self.error.message);
+        if self.named {
+            for (name, text) in &self.error.extra {
+                string_member(e, name, text);
+            }
+        }
+        e.close_structure();
     }
-    e.close_structure();
-    e.finish()
 }
 
 /// An error of a REST service: its name in a header, `Type` and the text in the body. Errors of the framework have no
@@ -42,16 +60,12 @@ pub fn rest<C: ErrorName>(error: &ApiError<C>) -> RestResponse {
     }
 }
 
-/// The payload of an exception inside an event stream: `{"message":"…"}`.
+/// [`exception`] in JSON.
 pub fn event_payload<C: ErrorName>(error: &ApiError<C>) -> Bytes {
-    let mut e = JsonEncoder::default();
-    e.open_structure();
-    string_member(&mut e, error.code.message_member(), &error.message);
-    e.close_structure();
-    e.finish()
+    exception(&Json11, error)
 }
 
-fn string_member(e: &mut JsonEncoder, name: &'static str, text: &str) {
+fn string_member<E: Encoder>(e: &mut E, name: &'static str, text: &str) {
     e.member_name(name);
     e.string(text);
 }
@@ -59,6 +73,7 @@ fn string_member(e: &mut JsonEncoder, name: &'static str, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cbor::Cbor11;
 
     #[derive(Clone, Copy, Debug)]
     enum Code {
@@ -105,8 +120,21 @@ mod tests {
     #[test]
     fn json_names_the_error_in_the_body() {
         let error = ApiError::new(Code::Invalid, "a \"b\"").with("Reason", "r");
-        assert_eq!(json11(&error), r#"{"__type":"ValidationException","message":"a \"b\"","Reason":"r"}"#);
-        assert_eq!(event_payload(&error), r#"{"message":"a \"b\""}"#);
+        assert_eq!(
+            named(&Json11, &error),
+            r#"{"__type":"ValidationException","message":"a \"b\"","Reason":"r"}"#
+        );
+        assert_eq!(exception(&Json11, &error), r#"{"message":"a \"b\""}"#);
+    }
+
+    #[test]
+    fn cbor_has_the_same_members() {
+        let error = ApiError::new(Code::Invalid, "no").with("Reason", "r");
+        assert_eq!(
+            named(&Cbor11, &error),
+            b"\xa3\x66__type\x73ValidationException\x67message\x62no\x66Reason\x61r".as_slice()
+        );
+        assert_eq!(exception(&Cbor11, &error), b"\xa1\x67message\x62no".as_slice());
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub use decode::JsonDecoder;
 pub use encode::JsonEncoder;
 
 use bytes::Bytes;
-use millstream_shapes::{Codec, Decode, DecodeError, Encode};
+use millstream_shapes::{Codec, Decode, DecodeBorrowed, DecodeError, Encode};
 
 /// Bodies of the JSON 1.1 protocol (Kinesis).
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +29,10 @@ impl Codec for Json11 {
         decode(body)
     }
 
+    fn decode_borrowed<'a, T: DecodeBorrowed<'a>>(&self, body: &'a Bytes) -> Result<T, DecodeError> {
+        decode_borrowed(body)
+    }
+
     fn encode<T: Encode>(&self, value: &T) -> Bytes {
         encode(value)
     }
@@ -41,6 +45,10 @@ impl Codec for RestJson {
         decode(body)
     }
 
+    fn decode_borrowed<'a, T: DecodeBorrowed<'a>>(&self, body: &'a Bytes) -> Result<T, DecodeError> {
+        decode_borrowed(body)
+    }
+
     fn encode<T: Encode>(&self, value: &T) -> Bytes {
         encode(value)
     }
@@ -48,14 +56,26 @@ impl Codec for RestJson {
 
 /// Reads one value that is the whole of `body`. An empty body is a structure without members.
 pub fn decode<T: Decode>(body: &[u8]) -> Result<T, DecodeError> {
-    let mut decoder = JsonDecoder::new(if body.is_empty() { b"{}" } else { body });
+    let mut decoder = decoder(body);
     let value = T::decode(&mut decoder)?;
     decoder.finish()?;
     Ok(value)
 }
 
+/// As [`decode`], for a value that borrows from `body`.
+pub fn decode_borrowed<'a, T: DecodeBorrowed<'a>>(body: &'a [u8]) -> Result<T, DecodeError> {
+    let mut decoder = decoder(body);
+    let value = T::decode_borrowed(&mut decoder)?;
+    decoder.finish()?;
+    Ok(value)
+}
+
+fn decoder(body: &[u8]) -> JsonDecoder<'_> {
+    JsonDecoder::new(if body.is_empty() { b"{}" } else { body })
+}
+
 pub fn encode<T: Encode>(value: &T) -> Bytes {
-    let mut encoder = JsonEncoder::default();
+    let mut encoder = JsonEncoder::with_capacity(value.expected_bytes());
     value.encode(&mut encoder);
     encoder.finish()
 }

@@ -20,6 +20,8 @@ pub(super) struct Overlay {
     #[serde(default)]
     omit_from_outputs: Vec<OmitFromOutputs>,
     #[serde(default)]
+    optional_in_outputs: Vec<OptionalInOutputs>,
+    #[serde(default)]
     pub(super) pattern: Vec<PatternEntry>,
     #[serde(default)]
     pub(super) runtime_rule: Vec<RuntimeRule>,
@@ -71,6 +73,15 @@ struct OmitFromOutputs {
     why: String,
 }
 
+/// A member that the model requires and the service leaves out at times. Its shape must be one that is only written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OptionalInOutputs {
+    shape: String,
+    member: String,
+    why: String,
+}
+
 /// An equivalent, for the `regex` crate, of an expression that it does not know.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +116,7 @@ impl Overlay {
             .chain(self.success_status.iter().map(|e| &e.why))
             .chain(self.rename_shape.iter().map(|e| &e.why))
             .chain(self.omit_from_outputs.iter().map(|e| &e.why))
+            .chain(self.optional_in_outputs.iter().map(|e| &e.why))
             .chain(self.pattern.iter().map(|e| &e.why))
             .chain(self.runtime_rule.iter().map(|e| &e.why));
         for why in whys {
@@ -132,6 +144,9 @@ impl Overlay {
         for entry in &self.omit_from_outputs {
             omit(model, &entry.member)?;
         }
+        for entry in &self.optional_in_outputs {
+            make_optional(model, &entry.shape, &entry.member)?;
+        }
         for entry in &self.rename_shape {
             rename(model, &entry.shape, &entry.to)?;
         }
@@ -139,14 +154,27 @@ impl Overlay {
     }
 }
 
+/// All shapes that an operation reads.
+fn inputs(model: &Model) -> BTreeSet<String> {
+    let inputs = model.operations.iter().filter_map(|(_, operation)| operation.input.as_ref());
+    inputs.fold(BTreeSet::new(), |mut seen, input| {
+        super::plan::reach(model, &input.shape, &mut seen);
+        seen
+    })
+}
+
+fn make_optional(model: &mut Model, shape: &str, member: &str) -> Result<()> {
+    ensure!(!inputs(model).contains(shape), "[[optional_in_outputs]] {shape} is read too");
+    let found = model.shapes.get_mut(shape);
+    let required = &mut found.with_context(|| format!("[[optional_in_outputs]] no shape {shape}"))?.required;
+    let before = required.len();
+    required.retain(|key| key != member);
+    ensure!(required.len() < before, "[[optional_in_outputs]] {shape} does not require {member}");
+    Ok(())
+}
+
 fn omit(model: &mut Model, member: &str) -> Result<()> {
-    let inputs: BTreeSet<String> = model.operations.iter().filter_map(|(_, o)| o.input.as_ref()).fold(
-        BTreeSet::new(),
-        |mut seen, input| {
-            super::plan::reach(model, &input.shape, &mut seen);
-            seen
-        },
-    );
+    let inputs = inputs(model);
     let mut omitted = 0_usize;
     for (name, shape) in &mut model.shapes.0 {
         if shape.kind == Kind::Structure && !inputs.contains(name) {

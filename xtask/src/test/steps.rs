@@ -2,6 +2,7 @@
 
 use super::count::Format;
 use super::{Context, Report, tools};
+use crate::{fuzz, sim};
 
 /// One step.
 #[derive(Debug)]
@@ -33,8 +34,29 @@ pub(crate) const STEPS: &[Step] = &[
         run: codegen,
     },
     Step { name: "clippy", about: "no warning anywhere", needs: &[], limit_minutes: 20, run: clippy },
+    Step {
+        name: "bench",
+        about: "the programs that measure: no warning, and their tests",
+        needs: &[],
+        limit_minutes: 15,
+        run: bench,
+    },
     Step { name: "build", about: "everything compiles", needs: &[], limit_minutes: 20, run: build },
     Step { name: "rust", about: "the tests of every crate", needs: &["build"], limit_minutes: 20, run: rust },
+    Step {
+        name: "sim",
+        about: "the whole server in seeded time, network and disk",
+        needs: &[],
+        limit_minutes: 20,
+        run: simulation,
+    },
+    Step {
+        name: "fuzz",
+        about: "every decoder with seeded mutations of good bytes",
+        needs: &[],
+        limit_minutes: 20,
+        run: fuzzing,
+    },
     Step { name: "example", about: "the example's function", needs: &[], limit_minutes: 5, run: example },
     Step {
         name: "conformance-rust",
@@ -56,6 +78,13 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &["build"],
         limit_minutes: 10,
         run: conformance_node,
+    },
+    Step {
+        name: "conformance-java",
+        about: "the Java SDKs (CBOR, HTTP/2) against the server",
+        needs: &["build"],
+        limit_minutes: 10,
+        run: conformance_java,
     },
     Step {
         name: "crash",
@@ -97,6 +126,21 @@ fn clippy(context: &Context) -> anyhow::Result<Report> {
     context.run(context.command("cargo").args(arguments), Format::Whole)
 }
 
+/// A workspace of its own, with its own lock file: `cargo xtask bench` measures with it. Nothing is measured here.
+fn bench(context: &Context) -> anyhow::Result<Report> {
+    let cargo = |arguments: &[&str]| {
+        let mut command = context.command("cargo");
+        command.args(arguments).current_dir(context.root.join("bench"));
+        command
+    };
+    let target = context.target.join("bench");
+    let members = ["-p", "bench-load", "-p", "bench-ladder", "-p", "bench-fjall"];
+    context.prepare(cargo(&["fmt", "--check"]).args(members))?;
+    let mut clippy = cargo(&["clippy", "--locked", "--all-targets", "--target-dir"]);
+    context.prepare(clippy.arg(&target).args(["--", "-D", "warnings"]))?;
+    context.run(cargo(&["test", "--locked", "--no-fail-fast", "--target-dir"]).arg(&target), Format::Cargo)
+}
+
 /// Builds what the later steps run in the form in which `cargo test` wants it, so that nothing is built twice: cargo
 /// chooses the features of shared dependencies by what is selected, hence always the whole workspace.
 fn build(context: &Context) -> anyhow::Result<Report> {
@@ -106,6 +150,25 @@ fn build(context: &Context) -> anyhow::Result<Report> {
 fn rust(context: &Context) -> anyhow::Result<Report> {
     let arguments = ["test", "--workspace", "--exclude", "conformance-rust", "--no-fail-fast"];
     context.run(context.command("cargo").args(arguments), Format::Cargo)
+}
+
+/// The same checks as for the house, in the simulation's own workspace; the tests run one file after the other, and
+/// determinism first.
+fn simulation(context: &Context) -> anyhow::Result<Report> {
+    let checks: [&[&str]; 2] = [&["fmt", "--check"], &["clippy", "--all-targets", "--", "-D", "warnings"]];
+    for check in checks {
+        context.prepare(sim::prepare(context.command("cargo").args(check), &context.target))?;
+    }
+    context.run(sim::prepare(context.command("cargo").arg("test"), &context.target), Format::Cargo)
+}
+
+/// The same checks as for the house, in the workspace of the fuzz targets; the tests need no fuzzer.
+fn fuzzing(context: &Context) -> anyhow::Result<Report> {
+    let checks: [&[&str]; 2] = [&["fmt", "--check"], &["clippy", "--all-targets", "--", "-D", "warnings"]];
+    for check in checks {
+        context.prepare(fuzz::prepare(context.command("cargo").args(check), &context.target))?;
+    }
+    context.run(fuzz::prepare(context.command("cargo").arg("test"), &context.target), Format::Cargo)
 }
 
 fn example(context: &Context) -> anyhow::Result<Report> {
@@ -136,6 +199,16 @@ fn conformance_node(context: &Context) -> anyhow::Result<Report> {
     let mut command = context.command("node");
     command.args(["--test", "--test-reporter=tap"]).current_dir(context.root.join("conformance/node"));
     context.run(&mut command, Format::Tap)
+}
+
+fn conformance_java(context: &Context) -> anyhow::Result<Report> {
+    if let Some(missing) = tools::missing(&["java", "javac", "mvn"]) {
+        return Ok(Report::Skipped(format!(
+            "{missing} is not installed; it takes a JDK from 17 on, and Maven"
+        )));
+    }
+    let classpath = tools::java_classpath(context)?;
+    context.run(context.command("java").arg("-cp").arg(classpath).arg("millstream.Conformance"), Format::Tap)
 }
 
 fn page(context: &Context) -> anyhow::Result<Report> {

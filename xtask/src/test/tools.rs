@@ -42,6 +42,18 @@ pub(crate) fn node_modules(context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Compiles `conformance/java` with the pinned SDKs, which Maven fetches when it has not got them; where all classes are.
+pub(crate) fn java_classpath(context: &Context) -> anyhow::Result<String> {
+    let output = context.target.join("xtask/java");
+    let dependencies = output.join("classpath");
+    let mut build = context.command("mvn");
+    build.args(["--batch-mode", "--quiet", "--file", "conformance/java/pom.xml"]);
+    build.arg(format!("-Dconformance.output={}", output.display()));
+    build.arg(format!("-Dmdep.outputFile={}", dependencies.display()));
+    context.prepare(build.args(["compile", "dependency:build-classpath"]))?;
+    Ok(format!("{}:{}", output.join("classes").display(), os::read(&dependencies)?.trim()))
+}
+
 fn is_installed(stamp: &Path, wanted: &Path) -> anyhow::Result<bool> {
     Ok(stamp.is_file() && os::read(stamp)? == os::read(wanted)?)
 }

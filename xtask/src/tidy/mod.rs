@@ -2,6 +2,7 @@
 
 mod floors;
 mod manifests;
+mod pins;
 mod text;
 
 use anyhow::bail;
@@ -26,6 +27,11 @@ pub(crate) fn run(_args: &TidyArgs) -> anyhow::Result<()> {
     let workspace = workspace::load()?;
     let mut findings = floors::check(&workspace)?;
     findings.extend(manifests::check(&workspace)?);
+    // A workspace of its own, so its dependencies are its own; its manifests follow the same rules.
+    findings.extend(manifests::check(&workspace::load_bench()?)?);
+    findings.extend(manifests::check(&workspace::load_sim()?)?);
+    findings.extend(manifests::check(&workspace::load_fuzz()?)?);
+    findings.extend(pins::check()?);
     findings.extend(text::check()?);
     findings.sort();
     for finding in &findings {

@@ -147,7 +147,7 @@ impl Validate for StartingPosition {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SubscribeToShardEvent {
     pub records: Vec<Record>,
-    pub continuation_sequence_number: String,
+    pub continuation_sequence_number: Option<String>,
     pub millis_behind_latest: i64,
     pub child_shards: Option<Vec<ChildShard>>,
 }
@@ -161,7 +161,7 @@ impl Encode for SubscribeToShardEvent {
     fn encode<E: Encoder>(&self, e: &mut E) {
         e.open_structure();
         e.member("Records", &self.records);
-        e.member("ContinuationSequenceNumber", &self.continuation_sequence_number);
+        e.optional("ContinuationSequenceNumber", self.continuation_sequence_number.as_ref());
         e.member("MillisBehindLatest", &self.millis_behind_latest);
         e.optional("ChildShards", self.child_shards.as_ref());
         e.close_structure();

@@ -40,6 +40,8 @@ impl ControlCommand for CreateStream {
                 parent: None,
                 adjacent_parent: None,
                 closed_at: None,
+                opened: None,
+                closed: None,
             })
             .collect();
         let stream = Stream {
@@ -53,6 +55,8 @@ impl ControlCommand for CreateStream {
             shards,
             consumers: BTreeMap::new(),
             tags: self.tags.clone(),
+            kept_from: Timestamp::ZERO,
+            reshard: None,
         };
         state.streams.insert(self.name.clone(), Arc::new(stream));
         Ok(())

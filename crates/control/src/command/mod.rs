@@ -4,7 +4,9 @@ mod activate_consumer;
 mod activate_mapping;
 mod activate_stream;
 mod change_mapping;
+mod change_retention;
 mod checkpoint;
+mod close_shards;
 mod create_function;
 mod create_mapping;
 mod create_stream;
@@ -14,13 +16,20 @@ mod delete_mapping;
 mod delete_stream;
 mod deregister_consumer;
 mod finish_function_update;
+mod finish_reshard;
+mod merge_shards;
 mod publish_layer_version;
 mod register_consumer;
 mod remove_consumer;
 mod remove_mapping;
+mod remove_shards;
 mod remove_stream;
 mod settle_mapping;
+mod split_shard;
 mod update_function;
+mod update_shard_count;
+
+pub use change_retention::RetentionChange;
 
 use crate::{Refusal, State};
 use millstream_types::Timestamp;
@@ -66,7 +75,9 @@ commands! {
     activate_mapping::ActivateMapping,
     activate_stream::ActivateStream,
     change_mapping::ChangeMapping,
+    change_retention::ChangeRetention,
     checkpoint::Checkpoint,
+    close_shards::CloseShards,
     create_function::CreateFunction,
     create_mapping::CreateMapping,
     create_stream::CreateStream,
@@ -76,11 +87,16 @@ commands! {
     delete_stream::DeleteStream,
     deregister_consumer::DeregisterConsumer,
     finish_function_update::FinishFunctionUpdate,
+    finish_reshard::FinishReshard,
+    merge_shards::MergeShards,
     publish_layer_version::PublishLayerVersion,
     register_consumer::RegisterConsumer,
     remove_consumer::RemoveConsumer,
     remove_mapping::RemoveMapping,
+    remove_shards::RemoveShards,
     remove_stream::RemoveStream,
     settle_mapping::SettleMapping,
+    split_shard::SplitShard,
     update_function::UpdateFunction,
+    update_shard_count::UpdateShardCount,
 }

@@ -18,14 +18,8 @@ impl ControlCommand for RemoveStream {
             return Err(Refusal::StreamBusy { name: self.name.clone(), status: stream.status });
         }
         state.streams.remove(&self.name);
-        let mappings: Vec<String> = state.checkpoints.keys().cloned().collect();
-        for mapping in mappings {
-            if let Some(positions) = state.checkpoints.get_mut(&mapping) {
-                for shard in &stream.shards {
-                    positions.remove(&shard.log);
-                }
-            }
-        }
+        let logs: Vec<_> = stream.shards.iter().map(|shard| shard.log).collect();
+        state.forget_checkpoints(&logs);
         Ok(())
     }
 }

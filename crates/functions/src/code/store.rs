@@ -93,7 +93,8 @@ impl CodeStore {
         let key = CodeKey::of_digest(&digest);
         let unzipped_size = self.unzip_now(&key, zip.clone())?;
         let path = self.zip_path(&key);
-        if !path.exists() {
+        // Again if what is there has rotted.
+        if !path.exists() || self.read_now(&key).is_err() {
             fs::write_durable(&path, zip).map_err(io_error("write", &path))?;
             files::set_mode(&path, 0o600).map_err(io_error("protect", &path))?;
         }
@@ -112,10 +113,15 @@ impl CodeStore {
         blocking(move || store.read_now(&key)).await
     }
 
+    /// The name says what the bytes must be, so bytes that rotted are seen.
     fn read_now(&self, key: &CodeKey) -> Result<Bytes, CodeError> {
         let path = self.zip_path(key);
         match fs::read(&path) {
-            Ok(zip) => Ok(zip.into()),
+            Ok(zip) if CodeKey::of_digest(&Sha256::digest(&zip)) == *key => Ok(zip.into()),
+            Ok(_) => {
+                let damaged = "the file is damaged: it is not what its name says. Upload the code again";
+                Err(io_error("read", &path)(io::Error::new(io::ErrorKind::InvalidData, damaged)))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(CodeError::Missing { key: key.clone() })
             }

@@ -15,6 +15,12 @@ use zip::result::ZipError;
 /// A link target longer than this is refused (Linux: PATH_MAX).
 const MAX_LINK: u64 = 4_096;
 
+/// Parts of a path that are still to be followed: more than any path that Linux takes.
+const MAX_LINK_PARTS: usize = 4_096;
+
+/// Parts of link targets, those of links in them included, that are followed for one zip.
+const MAX_LINK_STEPS: usize = 40 * caps::MAX_ZIP_ENTRIES;
+
 /// Unzip into the empty directory `into` and return the number of bytes written.
 ///
 /// Files keep their execute bits and are readable by all; directories are 755. Symbolic links are made last, so that no
@@ -29,7 +35,12 @@ pub(super) fn unzip(zip: Bytes, into: &Path) -> Result<u64, CodeError> {
     for index in 0..count {
         unzipping.entry(archive.by_index(index).map_err(|error| unreadable(&error))?)?;
     }
-    for (path, target) in std::mem::take(&mut unzipping.links) {
+    let links = std::mem::take(&mut unzipping.links);
+    let mut steps = MAX_LINK_STEPS;
+    if let Some(path) = links.keys().find(|path| leads_out(&links, path, &mut steps)) {
+        return Err(unsafe_path(&path.display().to_string()));
+    }
+    for (path, target) in links {
         unzipping.make_dirs(parent(&path))?;
         std::os::unix::fs::symlink(target, into.join(&path)).map_err(|error| conflict(&error, &path))?;
     }
@@ -138,6 +149,34 @@ fn stays_inside(at: &Path, target: &Path) -> bool {
     target.components().next().is_some()
 }
 
+/// Whether a link leads out of the root by way of other links: a name below a link to the root is not as deep as it looks.
+/// Links that lead in a circle never end, and count as leading out.
+fn leads_out(links: &BTreeMap<PathBuf, PathBuf>, link: &Path, steps: &mut usize) -> bool {
+    let mut at = parent(link).to_owned();
+    let mut rest: Vec<Component<'_>> =
+        links.get(link).iter().flat_map(|target| target.components().rev()).collect();
+    while let Some(part) = rest.pop() {
+        let Some(left) = steps.checked_sub(1) else { return true };
+        *steps = left;
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if at.pop() => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return true,
+            Component::Normal(name) => {
+                at.push(name);
+                if let Some(target) = links.get(&at) {
+                    if rest.len() > MAX_LINK_PARTS {
+                        return true;
+                    }
+                    at.pop();
+                    rest.extend(target.components().rev());
+                }
+            }
+        }
+    }
+    false
+}
+
 fn unreadable(error: &ZipError) -> CodeError {
     BadZip::Unreadable { why: error.to_string() }.into()
 }
@@ -162,8 +201,24 @@ fn conflict(error: &io::Error, path: &Path) -> CodeError {
 
 #[cfg(test)]
 mod tests {
-    use super::{inside, stays_inside};
+    use super::{MAX_LINK_STEPS, inside, leads_out, stays_inside};
+    use std::collections::BTreeMap;
     use std::path::Path;
+
+    #[test]
+    fn links_may_not_lead_out_by_way_of_each_other() {
+        let out = |links: &[(&str, &str)], link: &str| {
+            let links: BTreeMap<_, _> = links.iter().map(|(at, to)| ((*at).into(), (*to).into())).collect();
+            leads_out(&links, Path::new(link), &mut MAX_LINK_STEPS.clone())
+        };
+        let root = ("d/e/up", "../..");
+        assert!(!out(&[root], "d/e/up"));
+        assert!(!out(&[root, ("z", "d/e/up/d/..")], "z"));
+        assert!(out(&[root, ("z", "d/e/up/..")], "z"));
+        assert!(out(&[root, ("y", "d/e/up/.."), ("z", "y")], "z"));
+        assert!(out(&[("a", "b"), ("b", "a")], "a"), "a circle");
+        assert!(out(&[("a", "a/a/a")], "a"), "a circle that grows");
+    }
 
     #[test]
     fn names_and_links_may_not_lead_out() {

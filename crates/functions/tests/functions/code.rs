@@ -56,6 +56,27 @@ async fn a_zip_is_kept_by_its_content_over_a_restart() {
 }
 
 #[tokio::test]
+async fn a_zip_that_rots_is_not_served_until_it_is_uploaded_again() {
+    let directory = directory();
+    let (zip, other) = (zip_of(&[("main.py", "x")]), zip_of(&[("main.py", "y")]));
+    let store = CodeStore::open(&directory).unwrap();
+    let stored = store.put_zip(zip.clone()).await.unwrap();
+    let path = directory.join("zips").join(format!("{}.zip", stored.key));
+    // A whole zip, and yet another one.
+    fs::write(&path, &other).unwrap();
+    let store = CodeStore::open(&directory).unwrap();
+    assert!(matches!(store.get_zip(&stored.key).await, Err(CodeError::Io { .. })));
+    let error = store.materialize(&stored.key).await.unwrap_err();
+    assert!(
+        matches!(&error, CodeError::Io { source, .. } if source.to_string().contains("damaged")),
+        "{error:?}"
+    );
+    assert_eq!(store.put_zip(zip.clone()).await.unwrap(), stored);
+    assert_eq!(store.get_zip(&stored.key).await.unwrap(), zip);
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+#[tokio::test]
 async fn a_temporary_store_goes_with_its_last_clone() {
     let store = CodeStore::temporary().unwrap();
     let directory = store.directory().to_owned();

@@ -49,6 +49,8 @@ struct Inode {
     cache: Vec<u8>,
     durable: Vec<u8>,
     dirty: BTreeSet<usize>,
+    /// Pages that were given back to the disk.
+    holes: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -197,6 +199,7 @@ impl SimDisk {
             cache: contents.to_vec(),
             durable: contents.to_vec(),
             dirty: BTreeSet::new(),
+            holes: BTreeSet::new(),
         });
         inner.names.insert(name.to_owned(), id);
         inner.durable_names.insert(name.to_owned(), id);
@@ -219,7 +222,8 @@ impl Inner {
     }
 
     fn used(&self) -> u64 {
-        self.names.values().map(|id| self.files[*id].cache.len() as u64).sum()
+        let taken = |file: &Inode| file.cache.len().saturating_sub(file.holes.len() * PAGE) as u64;
+        self.names.values().map(|id| taken(&self.files[*id])).sum()
     }
 
     /// Whether a fault of this kind strikes now.
@@ -281,7 +285,9 @@ impl Inode {
             self.cache.resize(end, 0);
         }
         self.cache[offset..end].copy_from_slice(bytes);
-        self.dirty.extend(offset / PAGE..end.div_ceil(PAGE));
+        let pages = offset / PAGE..end.div_ceil(PAGE);
+        self.holes.retain(|page| !pages.contains(page));
+        self.dirty.extend(pages);
     }
 }
 
@@ -307,7 +313,12 @@ impl Disk for SimDisk {
             (Some(id), _) => *id,
             (None, OpenMode::CreateNew) => {
                 let id = inner.files.len();
-                inner.files.push(Inode { cache: Vec::new(), durable: Vec::new(), dirty: BTreeSet::new() });
+                inner.files.push(Inode {
+                    cache: Vec::new(),
+                    durable: Vec::new(),
+                    dirty: BTreeSet::new(),
+                    holes: BTreeSet::new(),
+                });
                 inner.change(NameChange::Set(name.to_owned(), id));
                 id
             }
@@ -485,6 +496,7 @@ impl DiskFile for SimFile {
         let end = (offset + len).min(file.cache.len());
         if offset < end {
             file.write(offset, &vec![0; end - offset]);
+            file.holes.extend(offset.div_ceil(PAGE)..end / PAGE);
         }
         Ok(())
     }

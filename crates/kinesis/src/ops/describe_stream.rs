@@ -15,7 +15,9 @@ pub(crate) async fn run(
     let after = input.exclusive_start_shard_id.unwrap_or_default();
     // A stream that is being created has no shards to show yet.
     let shown = if stream.status == StreamStatus::Creating { &[] } else { &stream.shards[..] };
-    let mut rest = shown.iter().filter(|shard| shard.id.to_string() > after);
+    let oldest = service.engine.oldest_kept(&stream);
+    let visible = shown.iter().filter(|shard| shard.is_open_after(oldest));
+    let mut rest = visible.filter(|shard| shard.id.to_string() > after);
     let shards = rest.by_ref().take(limit).map(shapes::shard).collect();
     Ok(api::DescribeStreamOutput {
         stream_description: api::StreamDescription {

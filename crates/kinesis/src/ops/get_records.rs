@@ -18,20 +18,29 @@ pub(crate) async fn run(
         return Err(expired(iterator.issued, now));
     }
     let stream = service.active_stream(Some(&iterator.stream), input.stream_arn.as_deref())?;
-    let shard = stream.shards.iter().find(|shard| shard.log == iterator.shard);
-    let shard = shard.ok_or_else(|| Failure::no_stream(&iterator.stream, &service.home.account))?;
+    let shard = stream.shard_of_log(iterator.shard);
+    // It has expired, or the stream is another one of the same name.
+    let shard = shard.ok_or_else(|| {
+        Failure::not_found(format!(
+            "The shard of this iterator does not exist any more in stream {} under account {}.",
+            iterator.stream, service.home.account
+        ))
+    })?;
     let limit = input.limit.and_then(|limit| usize::try_from(limit).ok());
     let limit =
         PageLimit { records: limit.unwrap_or(caps::GET_RECORDS_COUNT), bytes: caps::GET_RECORDS_BYTES };
     Failure::if_dry_run(input.dry_run)?;
     let page = service.engine.read(&stream, shard, iterator.position, limit).await;
     let page = page.map_err(|error| error::engine(error, &service.home.account))?;
+    // The shard may have been closed since the stream was looked up, and its children are to be told.
+    let ended = page.at_end.then(|| service.engine.current(&stream)).transpose();
+    let ended = ended.map_err(|error| error::engine(error, &service.home.account))?;
     let next = ShardIterator { position: page.next, issued: now, ..iterator };
     Ok(api::GetRecordsOutput {
         records: shapes::records(page.records),
         next_shard_iterator: (!page.at_end).then(|| next.seal()),
         millis_behind_latest: i64::try_from(page.behind_millis).ok(),
-        child_shards: page.at_end.then(|| shapes::child_shards(&stream, shard)),
+        child_shards: ended.map(|stream| shapes::child_shards(&stream, shard.id)),
         ..Default::default()
     })
 }

@@ -1,25 +1,117 @@
 //! PutRecord: one record, one durable wait.
 
 use crate::Kinesis;
-use crate::error::{self, Failure};
-use crate::ops::put_records::{check_size, new_record};
+use crate::error::Failure;
+use crate::put::{self, RawMembers, RawRecord};
+use crate::service::read;
+use bytes::Bytes;
 use millstream_api_kinesis as api;
+use millstream_engine::{Placed, Prepared};
+use millstream_shapes::{BorrowDecoder, Codec, Decode, DecodeBorrowed, DecodeError, Encode, Encoder, check};
 
-pub(crate) async fn run(
-    service: &Kinesis,
-    input: api::PutRecordInput,
-) -> Result<api::PutRecordOutput, Failure> {
-    let record = new_record(input.partition_key, input.explicit_hash_key.as_deref(), input.data, "")?;
+pub(crate) async fn answer<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Result<Bytes, Failure> {
+    let prepared = match short(service, codec, body) {
+        Some(prepared) => prepared,
+        None => long(service, codec, body)?,
+    };
+    let placed = put::append(service, prepared).await?;
+    let placed = placed.first().ok_or_else(|| Failure::validation("No record was given."))?;
+    Ok(codec.encode(&Answer(*placed)))
+}
+
+/// The long way of [`put`].
+pub(crate) fn long<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Result<Prepared, Failure> {
+    let input = read::<api::PutRecord, _>(codec, body)?;
+    let explicit_hash_key = input.explicit_hash_key.as_deref();
+    let record = put::new_record(input.partition_key, explicit_hash_key, input.data, String::new)?;
     let stream = service.active_stream(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
-    check_size(&stream, &record, "")?;
+    put::check_size(&stream, &record, String::new)?;
     Failure::if_dry_run(input.dry_run)?;
     // `SequenceNumberForOrdering` asks for an order that every shard keeps anyway.
-    let placed = service.engine.append(&stream, std::slice::from_ref(&record)).await;
-    let placed = placed.map_err(|error| error::engine(error, &service.home.account))?;
-    let placed = placed.first().ok_or_else(|| Failure::validation("No record was given."))?;
-    Ok(api::PutRecordOutput {
-        shard_id: placed.shard.to_string(),
-        sequence_number: placed.sequence_number.to_string(),
-        ..Default::default()
-    })
+    put::prepare(service, &stream, std::slice::from_ref(&record))
+}
+
+/// The short way of [`put`].
+pub(crate) fn short<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Option<Prepared> {
+    let Raw { record, rest } = codec.decode_borrowed(body).ok()?;
+    check(&rest).ok().filter(|()| rest.dry_run != Some(true))?;
+    let (name, arn) = (rest.stream_name.as_deref(), rest.stream_arn.as_deref());
+    put::prepare_raw(service, name, arn, std::slice::from_ref(&record), usize::MAX)
+}
+
+/// A request whose record breaks no rule.
+#[derive(Debug)]
+struct Raw<'a> {
+    record: RawRecord<'a>,
+    /// All that is not of the record.
+    rest: api::PutRecordInput,
+}
+
+impl<'a> DecodeBorrowed<'a> for Raw<'a> {
+    fn decode_borrowed<D: BorrowDecoder<'a>>(d: &mut D) -> Result<Self, DecodeError> {
+        const MEMBERS: [&str; 8] = [
+            "Data",
+            "PartitionKey",
+            "ExplicitHashKey",
+            "StreamName",
+            "StreamARN",
+            "StreamId",
+            "SequenceNumberForOrdering",
+            "DryRun",
+        ];
+        let mut record = RawMembers::default();
+        let mut rest = api::PutRecordInput::default();
+        d.open_structure()?;
+        while let Some(member) = d.next_member(&MEMBERS)? {
+            match member {
+                0 => record.data(d)?,
+                1 => record.partition_key(d)?,
+                2 => record.explicit_hash_key(d)?,
+                3 => rest.stream_name = Decode::decode(d)?,
+                4 => rest.stream_arn = Decode::decode(d)?,
+                5 => rest.stream_id = Decode::decode(d)?,
+                6 => rest.sequence_number_for_ordering = Decode::decode(d)?,
+                _ => rest.dry_run = Decode::decode(d)?,
+            }
+        }
+        Ok(Self { record: record.record().ok_or_else(put::not_raw)?, rest })
+    }
+}
+
+/// As [`api::PutRecordOutput`], without strings of its own.
+struct Answer(Placed);
+
+impl Encode for Answer {
+    fn encode<E: Encoder>(&self, e: &mut E) {
+        e.open_structure();
+        e.member_name("ShardId");
+        e.plain_string(self.0.shard.text().as_bytes());
+        e.member_name("SequenceNumber");
+        e.plain_string(self.0.sequence_number.text().as_bytes());
+        e.close_structure();
+    }
+
+    fn expected_bytes(&self) -> usize {
+        128
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_types::{Position, SequenceNumber, ShardId};
+    use millstream_wire::{cbor, json};
+
+    #[test]
+    fn the_answer_is_that_of_the_model() {
+        let shard = ShardId(3);
+        let placed = Placed { shard, sequence_number: SequenceNumber::of_record(shard, Position(4)) };
+        let model = api::PutRecordOutput {
+            shard_id: shard.to_string(),
+            sequence_number: placed.sequence_number.to_string(),
+            ..Default::default()
+        };
+        assert_eq!(json::encode(&Answer(placed)), json::encode(&model));
+        assert_eq!(cbor::encode(&Answer(placed)), cbor::encode(&model));
+    }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream;
 use millstream_api_kinesis::{self as api, ErrorCode};
-use millstream_control::{ConsumerStatus, StreamStatus};
+use millstream_control::ConsumerStatus;
 use millstream_engine::{Event, SubscribeError, Subscription, SubscriptionEnd};
 use millstream_shapes::{Codec, Empty, ErrorName};
 use millstream_types::{SequenceNumber, ShardId};
@@ -23,7 +23,7 @@ pub(crate) async fn run<C: Codec + Clone + Send + Sync + 'static>(
 ) -> Result<EventFrames, Failure> {
     let account = &service.home.account;
     let (stream, consumer) = service.consumer(Some(&input.consumer_arn), None, None)?;
-    if consumer.status != ConsumerStatus::Active || stream.status != StreamStatus::Active {
+    if consumer.status != ConsumerStatus::Active || !stream.status.is_serving() {
         return Err(Failure::in_use(format!("Consumer {} is not ACTIVE.", consumer.arn)));
     }
     let shard = service.shard(&stream, &input.shard_id)?;
@@ -66,45 +66,43 @@ async fn next_frame<C: Codec>(frames: Option<Frames<C>>) -> Option<(Bytes, Optio
             ))
         }
         Err(SubscriptionEnd::Expired | SubscriptionEnd::ShardEnd) => None,
-        Err(SubscriptionEnd::TakenOver) => Some((
-            exception::<C>(&Failure::in_use(
-                "Another subscription of this consumer to this shard took over.",
-            )),
-            None,
-        )),
+        Err(SubscriptionEnd::TakenOver) => {
+            let taken = Failure::in_use("Another subscription of this consumer to this shard took over.");
+            Some((exception(&frames.codec, &taken), None))
+        }
         Err(SubscriptionEnd::Gone) => {
             let gone = Failure::not_found("The stream or the consumer of this subscription was deleted.");
-            Some((exception::<C>(&gone), None))
+            Some((exception(&frames.codec, &gone), None))
         }
         Err(SubscriptionEnd::Failed(error)) => {
             let failure = error::engine(error, &frames.service.home.account);
             tracing::error!(shard = %frames.shard, internal = failure.internal, "a subscription failed");
-            Some((exception::<C>(&failure), None))
+            Some((exception(&frames.codec, &failure), None))
         }
     }
 }
 
-fn exception<C: Codec>(failure: &Failure) -> Bytes {
+fn exception<C: Codec>(codec: &C, failure: &Failure) -> Bytes {
     // Within an event stream the model has a name of its own for it.
     let name = match failure.error.code {
         ErrorCode::InternalFailure => ErrorCode::InternalFailureException.name(),
         other => other.name(),
     };
-    event_stream::exception(name, C::CONTENT_TYPE, &error_body::event_payload(&failure.error))
+    event_stream::exception(name, C::CONTENT_TYPE, &error_body::exception(codec, &failure.error))
 }
 
 fn event_shape(event: Event, shard: ShardId) -> api::SubscribeToShardEvent {
     let page = event.page;
-    // "After this number" is where the reader stands, also when there was no record to name.
+    // "After this number" is where the reader stands, also when there was no record to name. At a shard's end there is
+    // nowhere to go on but the children: consumers take a number there for a shard that goes on.
     let continuation = match page.next.0.checked_sub(1) {
         None => SequenceNumber::start_of(shard),
         Some(last) => SequenceNumber::of_record(shard, millstream_types::Position(last)),
     };
-    let ended = event.stream.shard(shard).filter(|_| page.at_end);
     api::SubscribeToShardEvent {
-        continuation_sequence_number: continuation.to_string(),
+        continuation_sequence_number: (!page.at_end).then(|| continuation.to_string()),
         millis_behind_latest: i64::try_from(page.behind_millis).unwrap_or(i64::MAX),
-        child_shards: ended.map(|shard| shapes::child_shards(&event.stream, shard)),
+        child_shards: page.at_end.then(|| shapes::child_shards(&event.stream, shard)),
         records: shapes::records(page.records),
         ..Default::default()
     }

@@ -210,7 +210,8 @@ impl Walk<'_> {
         let bytes = self.bytes(frame::HEADER as u64, wanted)?;
         let header = FrameHeader::decode(&bytes)
             .filter(|header| (header.shard, header.first) == (self.shard, self.next))
-            .filter(|header| self.offset + header.bytes() <= self.entry.end_offset());
+            .filter(|header| self.offset + header.bytes() <= self.entry.end_offset())
+            .filter(|header| header.end() <= self.entry.end);
         header.ok_or_else(|| self.damaged())
     }
 

@@ -29,8 +29,10 @@ struct Inner {
     dead: Vec<u32>,
     /// Named by nothing that a restart would read: their files can go.
     garbage: Vec<u32>,
-    /// Dead runs in segments that live on.
+    /// Dead runs whose bytes the disk does not have back.
     holes: BTreeMap<u32, Vec<LogShard>>,
+    /// Those that could not be given back: tried again when there is something else to do.
+    later: Vec<(u32, Vec<LogShard>)>,
 }
 
 /// Bytes and files of segments.
@@ -65,10 +67,17 @@ impl Segments {
             line.live = line.live.saturating_sub(1);
             if line.live == 0 {
                 inner.dead.push(run.segment);
-                inner.holes.remove(&run.segment);
-            } else {
-                inner.holes.entry(run.segment).or_default().push(shard);
             }
+            // Also of a dead segment: when the WAL has no room to say that it is gone, its room comes back in this way.
+            inner.holes.entry(run.segment).or_default().push(shard);
+        }
+    }
+
+    /// These could not be given back now.
+    pub(crate) fn still_holes(&self, segment: u32, shards: Vec<LogShard>) {
+        let inner = &mut *self.lock();
+        if inner.lines.contains_key(&segment) {
+            inner.later.push((segment, shards));
         }
     }
 
@@ -107,7 +116,8 @@ impl Segments {
             }
             inner.holes.remove(number);
         }
-        inner.dead.retain(|number| !numbers.contains(number));
+        inner.later.retain(|(number, _)| inner.lines.contains_key(number));
+        inner.dead.retain(|number| inner.lines.contains_key(number));
     }
 
     pub(crate) fn take_garbage(&self) -> Vec<u32> {
@@ -115,7 +125,9 @@ impl Segments {
     }
 
     pub(crate) fn take_holes(&self) -> Vec<(u32, Vec<LogShard>)> {
-        std::mem::take(&mut self.lock().holes).into_iter().collect()
+        let inner = &mut *self.lock();
+        let later = std::mem::take(&mut inner.later);
+        std::mem::take(&mut inner.holes).into_iter().chain(later).collect()
     }
 
     pub(crate) fn has_work(&self) -> bool {

@@ -53,6 +53,16 @@ pub(super) struct ShadowShard {
     batches: Vec<StoredBatch>,
 }
 
+impl ShadowShard {
+    pub(super) fn earliest(&self) -> Position {
+        self.earliest
+    }
+
+    pub(super) fn batches(&self) -> &[StoredBatch] {
+        &self.batches
+    }
+}
+
 impl std::fmt::Debug for ShadowShard {
     /// Short enough to be read when a trial fails.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -14,7 +14,7 @@ use millstream_types::{LogShard, Position};
 
 /// As many as `drops` has.
 const SHARDS: u64 = 6;
-const STEPS: u64 = 60;
+pub(super) const STEPS: u64 = 60;
 /// Histories in a usual run.
 const USUAL: u64 = 800;
 
@@ -45,13 +45,13 @@ pub(super) struct Trial {
     possible: Option<Shadow>,
     /// What was acknowledged before the newest group.
     pub(super) before_newest: Shadow,
-    options: Options,
+    pub(super) options: Options,
     /// How often each shard was dropped: a number is never used again.
     drops: [u64; 6],
 }
 
 impl Trial {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let disk = SimDisk::new(random.next());
         let memory = [0, 5_000, 1 << 20][usize::try_from(random.below(3)).unwrap_or(0)];
@@ -162,7 +162,7 @@ impl Trial {
                 if is_refusal(outcome) {
                     continue;
                 }
-                assert!(work.makes_room(), "{work:?} of a call that was refused");
+                assert!(may_make_room(work), "{work:?} of a call that was refused");
                 assert_eq!(outcome, &self.certain.apply(work));
             }
             if self.core().shared.stats().groups > groups {
@@ -178,7 +178,7 @@ impl Trial {
     }
 
     /// What readers see is what was acknowledged, no more and no less.
-    fn check(&mut self) {
+    pub(super) fn check(&mut self) {
         self.disk.heal();
         let core = self.core.as_ref().expect("open between steps");
         assert_eq!(observe(core, self.numbers(), &mut self.random).unwrap(), self.certain);
@@ -225,7 +225,7 @@ impl Trial {
         self.core = Some(core);
     }
 
-    fn step(&mut self, tally: &mut Tally) {
+    pub(super) fn step(&mut self, tally: &mut Tally) {
         match self.random.below(24) {
             0 => self.core().writer.mark(),
             20 | 21 => self.flush(),
@@ -243,6 +243,15 @@ impl Trial {
             8 => self.check(),
             _ => self.commit(tally),
         }
+    }
+}
+
+/// What is done on a full disk as long as there is room to say it.
+fn may_make_room(work: &Work) -> bool {
+    match work {
+        Work::Trim(..) | Work::Drop(_) => true,
+        Work::Append(batches) => batches.iter().all(|(shard, _)| *shard == LogShard::CONTROL),
+        Work::Create(..) => false,
     }
 }
 
@@ -264,7 +273,7 @@ fn run(seed: u64, tally: &mut Tally) {
 }
 
 /// The seeds to try: one (`MILLSTREAM_SEED=n`), as many as are asked for (`MILLSTREAM_SEEDS=n`, for a long run), or some.
-fn seeds() -> Vec<u64> {
+pub(super) fn seeds() -> Vec<u64> {
     let number = |name| std::env::var(name).ok().map(|value: String| value.parse::<u64>().unwrap());
     match (number("MILLSTREAM_SEED"), number("MILLSTREAM_SEEDS")) {
         (Some(seed), _) => vec![seed],

@@ -104,7 +104,7 @@ fn a_damaged_file_header_refuses() {
     disk.flip_bit(&files::name(2), 9, 1).unwrap();
     let text = refusal(&disk);
     assert!(text.contains("wal/0000000002.wal is damaged at byte 0"), "{text}");
-    assert!(text.contains("Restore"), "{text}");
+    assert!(text.contains("millstream log inspect"), "{text}");
 }
 
 #[test]

@@ -13,12 +13,12 @@ use millstream_log::ReadError;
 
 /// A group on the disk.
 #[derive(Clone, Copy, Debug)]
-struct Written {
-    number: u64,
-    file: u32,
-    start: u64,
+pub(super) struct Written {
+    pub(super) number: u64,
+    pub(super) file: u32,
+    pub(super) start: u64,
     /// Header and entries; padding is behind it.
-    end: u64,
+    pub(super) end: u64,
 }
 
 impl Trial {
@@ -35,13 +35,13 @@ impl Trial {
         }
     }
 
-    fn pick<T: Copy>(&mut self, all: &[T]) -> Option<T> {
+    pub(super) fn pick<T: Copy>(&mut self, all: &[T]) -> Option<T> {
         let number = self.random.below((all.len() as u64).max(1));
         all.get(usize::try_from(number).unwrap_or(0)).copied()
     }
 
     /// Turn over a bit of a file between two of its bytes.
-    fn flip(&mut self, name: &str, start: u64, end: u64) {
+    pub(super) fn flip(&mut self, name: &str, start: u64, end: u64) {
         let offset = start + self.random.below(end - start);
         let bit = self.random.next().to_le_bytes()[0];
         self.disk.flip_bit(name, offset, bit).unwrap();
@@ -132,12 +132,14 @@ impl Trial {
     }
 
     /// The groups on the disk, found by their headers in order.
-    fn groups(&self) -> Vec<Written> {
+    pub(super) fn groups(&self) -> Vec<Written> {
         let names = self.disk.list(files::DIRECTORY).unwrap();
         let mut groups = Vec::new();
         for file in names.iter().filter_map(|name| files::number(name)) {
             let bytes = self.disk.contents(&files::name(file)).unwrap();
-            let salt = files::FileHeader::decode(&bytes, file).unwrap().salt;
+            let Ok(files::FileHeader { salt, .. }) = files::FileHeader::decode(&bytes, file) else {
+                continue;
+            };
             let mut start = files::FIRST_GROUP;
             while let Some(rest) = bytes.get(usize::try_from(start).unwrap()..)
                 && let Found::Header(header) = GroupHeader::find(rest, salt)

@@ -25,15 +25,13 @@ fn append() -> Work {
     Work::Append(vec![(SHARD, Batch::single(Timestamp::ZERO, b"a record"))])
 }
 
-/// A group of one block for each that the file has behind its header. The last one, kept for what makes room, is a
-/// mark's.
+/// A group of one block for each that the file has behind its header, but for the last one, kept for what makes room.
 fn fill(core: &mut Core) {
     let create = Work::Create(SHARD, RetentionClass::Hours(24));
     assert!(commit(core, vec![create])[0].is_ok());
     for _ in 3..FILE_BYTES / 4_096 {
         assert!(commit(core, vec![append()])[0].is_ok());
     }
-    core.writer.mark();
 }
 
 fn refused(core: &mut Core) -> bool {

@@ -62,8 +62,12 @@ impl Pool {
     /// A file to write anew, under a temporary name. `None` if there is none.
     pub(crate) fn take(&self, disk: &dyn Disk, temporary: &str) -> io::Result<Option<Arc<dyn DiskFile>>> {
         let Some(number) = self.lock().pop() else { return Ok(None) };
-        disk.rename(&spare_name(number), temporary)?;
-        disk.open(temporary, OpenMode::ReadWrite).map(Some)
+        let open = disk.open(&spare_name(number), OpenMode::ReadWrite);
+        let taken = open.and_then(|file| disk.rename(&spare_name(number), temporary).map(|()| file));
+        if taken.is_err() {
+            self.lock().push(number);
+        }
+        taken.map(Some)
     }
 
     /// Remove a file: the disk is full, and something else needs the room. Returns the bytes that the disk has back.

@@ -48,6 +48,8 @@ pub(crate) struct Recovered {
     pub(crate) next_file: u32,
     /// Of all files.
     pub(crate) bytes: u64,
+    /// Files before the oldest one, which nothing needs once the segments are known to be whole.
+    pub(crate) needless: Vec<u32>,
     /// Segments that the WAL says are gone, whatever the checkpoint says.
     pub(crate) discarded: BTreeSet<u32>,
     pub(crate) report: RecoveryReport,
@@ -91,7 +93,7 @@ pub(crate) fn recover(
 ) -> Result<Recovered, OpenError> {
     let resume = checkpoint.map(|checkpoint| checkpoint.resume);
     let pool = Arc::new(Pool::new(bytes, recycled));
-    let Listed { files, mut total } = list_files(disk, resume, bytes, &pool)?;
+    let Listed { files, needless, mut total } = list_files(disk, resume, bytes, &pool)?;
     let shards = checkpoint.iter().flat_map(|checkpoint| &checkpoint.shards);
     let mut replay = Replay {
         disk,
@@ -124,6 +126,7 @@ pub(crate) fn recover(
         spares,
         pool,
         bytes: total,
+        needless,
         discarded: replay.discarded,
         report,
     })
@@ -137,6 +140,8 @@ pub(crate) fn io_error(disk: &dyn Disk, what: impl Into<String>) -> impl FnOnce(
 /// The files to replay, in order, at least one; and the bytes of all files, the recycled ones included.
 struct Listed {
     files: Vec<KnownFile>,
+    /// Files before those.
+    needless: Vec<u32>,
     total: u64,
 }
 
@@ -153,7 +158,7 @@ fn list_files(
         Kind::Wal(number) => Some(*number),
         _ => None,
     });
-    let numbers: Vec<u32> = wal.filter(|number| *number >= first).collect();
+    let (needless, numbers): (Vec<u32>, Vec<u32>) = wal.partition(|number| *number < first);
     for (number, expected) in numbers.iter().zip(first..) {
         if *number != expected {
             return Err(OpenError::MissingFile { directory: disk.describe(), file: files::name(expected) });
@@ -177,8 +182,8 @@ fn list_files(
             detail: "it is not the file that the checkpoint means".to_owned(),
         });
     }
-    let mut total = settle_names(disk, first, &names, &kinds, pool)
-        .map_err(io_error(&**disk, "settling the WAL's files"))?;
+    let mut total =
+        settle_names(disk, &names, &kinds, pool).map_err(io_error(&**disk, "settling the WAL's files"))?;
     if files.is_empty() {
         let (disk, pool) = (Arc::clone(disk), Arc::clone(pool));
         let mut maker = Maker { disk: Arc::clone(&disk), pool, bytes, next: 1 };
@@ -187,27 +192,15 @@ fn list_files(
         files.push(KnownFile { number: made.number, salt: made.salt, len: made.len });
     }
     total += files.iter().map(|file| file.len).sum::<u64>();
-    Ok(Listed { files, total })
+    Ok(Listed { files, needless, total })
 }
 
-/// Remove what was never finished, and take in files that segments have made needless. Returns the bytes of those.
-fn settle_names(
-    disk: &Arc<dyn Disk>,
-    first: u32,
-    names: &[String],
-    kinds: &[Kind],
-    pool: &Pool,
-) -> io::Result<u64> {
+/// Remove what was never finished, and know the recycled files. Returns the bytes of those.
+fn settle_names(disk: &Arc<dyn Disk>, names: &[String], kinds: &[Kind], pool: &Pool) -> io::Result<u64> {
     let mut bytes = 0;
     for (name, kind) in names.iter().zip(kinds) {
         match kind {
             Kind::Temporary => disk.remove(&format!("{DIRECTORY}/{name}"))?,
-            Kind::Wal(number) if *number < first => {
-                // Of a crash between a checkpoint and the files' recycling.
-                let spare = pool::spare_name(*number);
-                disk.rename(&files::name(*number), &spare)?;
-                bytes += pool.know(&**disk, *number)?;
-            }
             Kind::Spare(number) => bytes += pool.know(&**disk, *number)?,
             Kind::Wal(_) | Kind::Other => {}
         }

@@ -55,7 +55,7 @@ impl Drop for Finish {
 /// # Errors
 /// If the operating system refuses another thread.
 pub(crate) fn start(
-    mut writer: Writer,
+    writer: Writer,
     shared: Arc<Shared>,
     idle: Duration,
     lock: impl Send + 'static,
@@ -65,6 +65,9 @@ pub(crate) fn start(
         // Dropped last, after the writer and its files: what it says is then true.
         let finish = finish;
         let lock = lock;
+        // Dropped before those two, also when it panics: it waits for its own threads.
+        let mut writer = writer;
+        writer.tend();
         let queue = &finish.shared.queue;
         let bytes = writer.group_bytes();
         loop {

@@ -201,16 +201,18 @@ impl Writer {
         caps::GROUP_BYTES.min(self.shared.call_bytes)
     }
 
-    /// Whether the newest groups have no witness yet, and this file has room for one: a mark is not worth another file.
+    /// Whether the newest groups have no witness yet, and this file has room for one: a mark is not worth another file,
+    /// nor what is kept for those that make room.
     pub(crate) fn wants_mark(&self) -> bool {
-        !self.end.marked && self.end.has_room(BLOCK) && self.shared.failstop.reason().is_none()
+        let room = BLOCK + reserve(self.end.file.len);
+        !self.end.marked && self.end.has_room(room) && self.shared.failstop.reason().is_none()
     }
 
     /// Write these commands as one group and complete them.
     pub(crate) fn commit(&mut self, mut commands: Vec<Command>) {
         if let Err(refused) = self.make_room(entries_bytes(&commands), false) {
             // What makes room needs little, and the end of the file is kept for it.
-            let makes_room = |command: &Command| command.work.makes_room();
+            let makes_room = |command: &Command| self.makes_room(&command.work);
             let (small, refused_ones): (Vec<_>, Vec<_>) = commands.into_iter().partition(makes_room);
             for command in refused_ones {
                 command.completion.complete(Err(refused.clone().into()));
@@ -225,6 +227,24 @@ impl Writer {
         }
         if !commands.is_empty() {
             self.commit_group(commands);
+        }
+    }
+
+    /// Whether space comes back when this is done: a trim within a segment's run gives none.
+    fn makes_room(&self, work: &Work) -> bool {
+        match work {
+            Work::Drop(_) => true,
+            Work::Trim(shard, before) => {
+                self.shards.get(shard).is_some_and(|tracked| tracked.shard.frees_a_run(*before))
+            }
+            // What deletes a stream is a small command in the control plane's shard. The half of the room is left to those
+            // above, for not every command there frees something.
+            Work::Append(batches) => {
+                let is_control = batches.iter().all(|(shard, _)| *shard == LogShard::CONTROL);
+                let half = BLOCK + reserve(self.end.file.len) / 2;
+                is_control && work.encoded_len() < caps::CONTROL_COMMAND_BYTES && self.end.has_room(half)
+            }
+            Work::Create(..) => false,
         }
     }
 
@@ -256,7 +276,12 @@ impl Writer {
     pub(crate) fn sleep(&self, idle: Duration) -> Option<Duration> {
         let mark = self.wants_mark().then_some(idle);
         let now = self.shared.clock.monotonic();
-        let flush = self.flush_at().map(|at| at.saturating_sub(now).max(idle));
+        let flush = if self.shared.flush.is_busy() || self.shared.segments.has_dead() {
+            // Nobody wakes the writer when that changes.
+            Some(caps::FLUSH_RETRY)
+        } else {
+            self.flush_at().map(|at| at.saturating_sub(now).max(idle))
+        };
         mark.into_iter().chain(flush).min()
     }
 

@@ -173,9 +173,11 @@ impl<I: Invoker> Lane<I> {
         if matches!(verdict, Verdict::Throttled(_)) {
             tracing::debug!(mapping, %shard, %first, error, retry_in = ?pause, "a batch waits for a worker");
         } else {
+            let (function, stream) = (&self.plan.mapping.settings.function, &self.plan.stream.name);
             tracing::warn!(
-                mapping, %shard, %first, %last, attempt = failures.attempts, error, retry_in = ?pause,
-                "a batch was not processed and is tried again"
+                function, stream, %shard, %first, %last, mapping, attempt = failures.attempts, error,
+                retry_in = ?pause,
+                "a batch was not processed and is tried again; what the function prints says more"
             );
         }
         pause
@@ -206,7 +208,7 @@ impl<I: Invoker> Lane<I> {
     /// Give up the records that the stream no longer keeps, as AWS does: they are lost to this mapping.
     fn drop_expired(&mut self, batch: &mut Batch) {
         let now = self.engine().retention_now();
-        let expired = batch.drop_expired(now.minus_millis(self.plan.stream.retention_millis()));
+        let expired = batch.drop_expired(self.plan.stream.oldest_kept(now));
         if let (Some(first), Some(last)) = (expired.first(), expired.last()) {
             self.expired(first.position, last.position.next(), self.reading.oldest(last.arrival));
         }

@@ -1,4 +1,4 @@
-//! The end of a closed shard, for which the control plane has no command yet.
+//! The end of a closed shard.
 
 use super::Lane;
 use crate::board::Board;
@@ -6,14 +6,14 @@ use crate::plan::{Order, Plan, Target, is_finished};
 use crate::supervisor::Context;
 use crate::{Invoker, function_spec};
 use millstream_control::{
-    Code, CreateFunction, CreateMapping, CreateStream, FunctionSettings, MappingSettings, Source,
-    StartingPosition, StreamMode, StreamStatus,
+    CloseShards, Code, CreateFunction, CreateMapping, CreateStream, FinishReshard, FunctionSettings,
+    MappingSettings, Source, SplitShard, StartingPosition, StreamMode, StreamStatus,
 };
 use millstream_engine::{Engine, NewRecord};
 use millstream_functions::{FunctionSpec, Invocation, InvokeError, InvokeReply};
 use millstream_host::clock::{Clock, ManualClock, SystemClock};
 use millstream_log::MemoryLog;
-use millstream_types::{Home, Position, Timestamp};
+use millstream_types::{HashKey, Home, Position, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -67,7 +67,7 @@ async fn world_at(clock: Arc<dyn Clock>) -> (Engine, Plan) {
     let log = Arc::new(MemoryLog::new());
     let control = millstream_control_node::open(log.clone(), clock.clone()).await.unwrap();
     let engine = Engine::new(log, control.clone(), clock);
-    tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));
+    let lifecycle = tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));
     let home = Home::default();
     let (stream_arn, function_arn) = (home.stream_arn("s"), home.function_arn("f"));
     let stream = CreateStream {
@@ -117,6 +117,8 @@ async fn world_at(clock: Arc<dyn Clock>) -> (Engine, Plan) {
     let mapping = control.submit(mapping).await.unwrap();
     let active = |state: &Arc<millstream_control::State>| state.streams["s"].status == StreamStatus::Active;
     let stream = control.watch().wait_for(active).await.unwrap().streams["s"].clone();
+    // A test says itself when and where a shard is closed.
+    lifecycle.abort();
     let record = NewRecord { partition_key: "k".into(), explicit_hash_key: None, data: "d".into() };
     engine.append(&stream, &[record.clone(), record.clone(), record]).await.unwrap();
     let target = Target::Ready(function_spec(&function).unwrap());
@@ -125,7 +127,7 @@ async fn world_at(clock: Arc<dyn Clock>) -> (Engine, Plan) {
 }
 
 /// Run a lane until it ends; returns how many records the function had.
-async fn run(engine: &Engine, plan: &Plan, closing: Option<Plan>) -> usize {
+async fn run(engine: &Engine, plan: &Plan, closing: Option<u64>) -> usize {
     let context = Arc::new(Context {
         engine: engine.clone(),
         invoker: Counting::default(),
@@ -135,29 +137,36 @@ async fn run(engine: &Engine, plan: &Plan, closing: Option<Plan>) -> usize {
     });
     let plan = Arc::new(plan.clone());
     let (orders, taken) = watch::channel(Order::Run(plan.clone()));
-    let lane = Lane::new(context.clone(), taken, plan, Position::ZERO);
+    let lane = Lane::new(context.clone(), taken, plan.clone(), Position::ZERO);
     let running = tokio::spawn(lane.run());
-    if let Some(plan) = closing {
+    if let Some(end) = closing {
         while context.invoker.0.load(Ordering::SeqCst) == 0 {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+        let plan = closed(engine, &plan, end).await;
         orders.send_replace(Order::Run(Arc::new(plan)));
     }
     tokio::time::timeout(Duration::from_secs(1_000), running).await.unwrap().unwrap();
     context.invoker.0.load(Ordering::SeqCst)
 }
 
-fn closed(plan: &Plan, at: u64) -> Plan {
-    let mut plan = plan.clone();
-    plan.shard.closed_at = Some(Position(at));
-    plan
+/// Split the shard, which ends at `end` then.
+async fn closed(engine: &Engine, plan: &Plan, end: u64) -> Plan {
+    let stream = || "s".to_owned();
+    let control = engine.control();
+    let split = SplitShard { stream: stream(), shard: plan.shard.id, key: HashKey(1 << 127) };
+    control.submit(split).await.unwrap();
+    control.submit(CloseShards { stream: stream(), durable: vec![Position::ZERO] }).await.unwrap();
+    control.submit(FinishReshard { stream: stream(), ends: vec![Position(end)] }).await.unwrap();
+    let stream = control.state().streams["s"].clone();
+    Plan { shard: stream.shards[0].clone(), stream, ..plan.clone() }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_closed_shard_is_read_to_its_end_and_checkpointed_there() {
     let (engine, plan) = world().await;
     // The third record came after the shard was closed, so it is void.
-    let plan = closed(&plan, 2);
+    let plan = closed(&engine, &plan, 2).await;
     let begin = Instant::now();
     assert_eq!(run(&engine, &plan, None).await, 2);
     assert_eq!(begin.elapsed(), Duration::ZERO, "no window is waited for, because nothing can come");
@@ -167,15 +176,15 @@ async fn a_closed_shard_is_read_to_its_end_and_checkpointed_there() {
 #[tokio::test(start_paused = true)]
 async fn a_lane_that_waits_at_the_tail_hears_that_its_shard_is_closed() {
     let (engine, plan) = world().await;
-    let closing = closed(&plan, 3);
-    assert_eq!(run(&engine, &plan, Some(closing.clone())).await, 3);
-    assert!(is_finished(&engine.control().state(), &closing.mapping, &closing.shard));
+    assert_eq!(run(&engine, &plan, Some(3)).await, 3);
+    let state = engine.control().state();
+    assert!(is_finished(&state, &plan.mapping, &state.streams["s"].shards[0]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_closed_shard_is_finished() {
     let (engine, plan) = world().await;
-    let plan = closed(&plan, 0);
+    let plan = closed(&engine, &plan, 0).await;
     assert_eq!(run(&engine, &plan, None).await, 0);
     assert!(is_finished(&engine.control().state(), &plan.mapping, &plan.shard));
 }
@@ -185,5 +194,6 @@ async fn a_clock_that_is_set_ahead_expires_nothing() {
     let wall = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
     let (engine, plan) = world_at(Arc::new(SetClock(wall.clone()))).await;
     wall.advance_millis(30 * 24 * 3_600_000);
-    assert_eq!(run(&engine, &closed(&plan, 3), None).await, 3);
+    let plan = closed(&engine, &plan, 3).await;
+    assert_eq!(run(&engine, &plan, None).await, 3);
 }

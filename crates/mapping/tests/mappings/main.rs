@@ -4,6 +4,7 @@
 mod delivery;
 mod fan_out;
 mod lifecycle;
+mod resharding;
 mod retry;
 mod script;
 mod shards;

@@ -2,8 +2,9 @@ use super::number::{self, Number};
 use super::text::{self, Literal};
 use crate::caps::{MAX_DEPTH, MAX_ELEMENTS};
 use bytes::Bytes;
-use millstream_shapes::{DecodeError, Decoder};
+use millstream_shapes::{BorrowDecoder, DecodeError, Decoder, RawBlob};
 use millstream_types::Timestamp;
+use std::borrow::Cow;
 
 /// Reads typed values from JSON text, in one pass.
 #[derive(Debug)]
@@ -97,6 +98,18 @@ impl<'a> JsonDecoder<'a> {
         }
         self.bump();
         Ok(literal)
+    }
+
+    /// Takes the name of one of `members` and its colon, if they come next and are written as most clients write them.
+    fn plain_key(&mut self, members: &[&str]) -> Option<usize> {
+        self.peek();
+        let name = self.rest.strip_prefix(b"\"")?;
+        let (index, rest) = members.iter().enumerate().find_map(|(index, member)| {
+            let rest = name.strip_prefix(member.as_bytes())?.strip_prefix(b"\":")?;
+            Some((index, rest))
+        })?;
+        self.rest = rest;
+        Some(index)
     }
 
     /// The string literal whose opening quote comes next.
@@ -193,6 +206,27 @@ fn unexpected_end() -> DecodeError {
     DecodeError::new("Unexpected end of the body: it is not a complete JSON value")
 }
 
+fn base64(text: &[u8]) -> Result<Bytes, DecodeError> {
+    base64_simd::STANDARD
+        .decode_to_vec(text)
+        .map(Bytes::from)
+        .map_err(|error| DecodeError::new(format!("A blob is not base64 with padding: {error}")))
+}
+
+impl<'a> BorrowDecoder<'a> for JsonDecoder<'a> {
+    fn borrow_string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        self.expect_string("String")?.text()
+    }
+
+    fn borrow_blob(&mut self) -> Result<RawBlob<'a>, DecodeError> {
+        let literal = self.expect_string("Blob")?;
+        if literal.has_escapes {
+            return base64(literal.text()?.as_bytes()).map(RawBlob::Owned);
+        }
+        Ok(RawBlob::Base64(literal.raw))
+    }
+}
+
 impl Decoder for JsonDecoder<'_> {
     fn open_structure(&mut self) -> Result<(), DecodeError> {
         self.open(b'{', "Unexpected field type: a structure is expected here")
@@ -200,6 +234,12 @@ impl Decoder for JsonDecoder<'_> {
 
     fn next_member(&mut self, members: &[&str]) -> Result<Option<usize>, DecodeError> {
         while self.next(b'}')? {
+            if let Some(index) = self.plain_key(members) {
+                if !self.null()? {
+                    return Ok(Some(index));
+                }
+                continue;
+            }
             let key = self.key()?;
             let found = if key.has_escapes {
                 let name = key.text()?;
@@ -255,14 +295,7 @@ impl Decoder for JsonDecoder<'_> {
 
     fn blob(&mut self) -> Result<Bytes, DecodeError> {
         let literal = self.expect_string("Blob")?;
-        let decoded = if literal.has_escapes {
-            base64_simd::STANDARD.decode_to_vec(literal.text()?.as_bytes())
-        } else {
-            base64_simd::STANDARD.decode_to_vec(literal.raw)
-        };
-        let bytes = decoded
-            .map_err(|error| DecodeError::new(format!("A blob is not base64 with padding: {error}")))?;
-        Ok(Bytes::from(bytes))
+        if literal.has_escapes { base64(literal.text()?.as_bytes()) } else { base64(literal.raw) }
     }
 
     fn integer(&mut self) -> Result<i32, DecodeError> {

@@ -1,9 +1,12 @@
-use super::{JsonDecoder, decode, encode};
+use super::{JsonDecoder, decode, decode_borrowed, encode};
 use crate::caps::{MAX_DEPTH, MAX_ELEMENTS};
 use bytes::Bytes;
-use millstream_shapes::{Decode, DecodeError, Decoder, Encode, Encoder};
+use millstream_shapes::{
+    BorrowDecoder, Decode, DecodeBorrowed, DecodeError, Decoder, Encode, Encoder, RawBlob,
+};
 use millstream_types::Timestamp;
 use proptest::prelude::*;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A structure with every type, as generated ones are.
@@ -94,6 +97,83 @@ fn white_space_nulls_and_unknown_members_do_not_matter() {
         " { \"Text\" : null , \"New\" : {\"a\":[1,{\"b\":\"}\"},null,true,-1.5e3]} ,\n\t\"Integer\" : 7 } ";
     assert_eq!(read(json), Ok(All { integer: Some(7), ..All::default() }));
     assert_eq!(read(""), Ok(All::default()));
+}
+
+#[test]
+fn a_members_name_is_found_however_it_is_written() {
+    for json in [
+        r#"{"Integer":7}"#,
+        r#"{"Integer" :7}"#,
+        "{\"Integer\"\n: 7}",
+        r#"{ "Integer":7}"#,
+        r#"{"\u0049nteger":7}"#,
+        r#"{"Integer":null,"Integer":7}"#,
+        r#"{"Integer":7,"Integer":null}"#,
+        r#"{"Integers":1,"Integer":7,"Int":2,"":3,"integer":4,"Integer\u0000":5}"#,
+    ] {
+        assert_eq!(read(json), Ok(All { integer: Some(7), ..All::default() }), "{json}");
+    }
+    for bad in [
+        r#"{"Integer"7}"#,
+        r#"{"Integer"}"#,
+        r#"{"Integer":}"#,
+        r#"{Integer":7}"#,
+        r#"{"Integer:7}"#,
+        r#"{"Integer""#,
+    ] {
+        assert!(read(bad).is_err(), "{bad}");
+    }
+}
+
+/// A text and a blob that borrow from the body.
+#[derive(Debug, Default)]
+struct Borrowed<'a> {
+    text: Option<Cow<'a, str>>,
+    blob: Option<RawBlob<'a>>,
+}
+
+impl<'a> DecodeBorrowed<'a> for Borrowed<'a> {
+    fn decode_borrowed<D: BorrowDecoder<'a>>(d: &mut D) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        d.open_structure()?;
+        while let Some(member) = d.next_member(&["Text", "Blob"])? {
+            match member {
+                0 => out.text = Some(d.borrow_string()?),
+                _ => out.blob = Some(d.borrow_blob()?),
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[test]
+fn what_borrows_says_the_same() {
+    for json in [
+        r#"{"Text":"plain","Blob":"aGVsbG8="}"#,
+        r#"{"Text":"\u0065\n\"","Blob":"\/\/\u0038="}"#,
+        r#"{"Text":"é","Blob":""}"#,
+    ] {
+        let owned = read(json).unwrap();
+        let borrowed: Borrowed<'_> = decode_borrowed(json.as_bytes()).unwrap();
+        assert_eq!(borrowed.text.as_deref(), owned.text.as_deref());
+        let (raw, mut bytes) = (borrowed.blob.unwrap(), Vec::new());
+        raw.append_to(&mut bytes).unwrap();
+        assert_eq!((bytes.len(), Some(bytes.into())), (raw.length(), owned.blob), "{json}");
+    }
+    for bad in [
+        r#"{"Text":7}"#,
+        "{\"Text\":\"\u{1}\"}",
+        r#"{"Text":"\x"}"#,
+        r#"{"Text":"#,
+        r#"{"Blob":7}"#,
+        r#"{"Blob":"\u0041"}"#,
+        r#"{"Blob":"a"#,
+        r"{} {}",
+    ] {
+        let borrowed = decode_borrowed::<Borrowed<'_>>(bad.as_bytes());
+        assert_eq!(borrowed.unwrap_err(), read(bad).unwrap_err(), "{bad}");
+    }
+    assert!(decode_borrowed::<Borrowed<'_>>(b"{\"Text\":\"\xff\"}").is_err());
 }
 
 #[test]

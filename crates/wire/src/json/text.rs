@@ -35,7 +35,8 @@ impl<'a> Literal<'a> {
     pub(super) fn text(self) -> Result<Cow<'a, str>, DecodeError> {
         let text = std::str::from_utf8(self.raw)
             .map_err(|error| DecodeError::new(format!("A string is not UTF-8: {error}")))?;
-        if self.raw.iter().any(|byte| *byte < 0x20) {
+        // The least of all bytes, whatever the first ones are: a compiler makes wide instructions of that.
+        if self.raw.iter().fold(u8::MAX, |least, byte| least.min(*byte)) < 0x20 {
             return Err(DecodeError::new("A string has a control character that is not escaped"));
         }
         if self.has_escapes { unescape(text).map(Cow::Owned) } else { Ok(Cow::Borrowed(text)) }

@@ -1,0 +1,63 @@
+package millstream;
+
+import java.net.URI;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
+import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.awscore.client.builder.AwsClientBuilder;
+import software.amazon.awssdk.core.interceptor.Context;
+import software.amazon.awssdk.core.interceptor.ExecutionAttributes;
+import software.amazon.awssdk.core.interceptor.ExecutionInterceptor;
+import software.amazon.awssdk.regions.Region;
+import software.amazon.awssdk.services.kinesis.KinesisAsyncClient;
+import software.amazon.awssdk.services.kinesis.KinesisClient;
+import software.amazon.awssdk.services.kinesis.model.StreamDescriptionSummary;
+
+/** Clients as a customer would set them up for a server of their own; everything else is the SDK's default. */
+final class Clients implements AutoCloseable {
+    /** HTTP/1.1. */
+    final KinesisClient blocking;
+
+    /** HTTP/2, which the SDK begins with prior knowledge on an http:// address. */
+    final KinesisAsyncClient async;
+
+    /** The media types of all requests and answers so far. */
+    final Set<String> mediaTypes = ConcurrentHashMap.newKeySet();
+
+    Clients(URI address) {
+        blocking = setUp(KinesisClient.builder(), address).build();
+        async = setUp(KinesisAsyncClient.builder(), address).build();
+    }
+
+    private <B extends AwsClientBuilder<B, ?>> B setUp(B builder, URI address) {
+        var credentials = StaticCredentialsProvider.create(AwsBasicCredentials.create("test", "test"));
+        return builder.endpointOverride(address)
+                .region(Region.US_EAST_1)
+                .credentialsProvider(credentials)
+                .overrideConfiguration(options -> options.addExecutionInterceptor(new ExecutionInterceptor() {
+                    @Override
+                    public void beforeTransmission(Context.BeforeTransmission context, ExecutionAttributes attributes) {
+                        context.httpRequest().firstMatchingHeader("Content-Type").ifPresent(mediaTypes::add);
+                    }
+
+                    @Override
+                    public void afterTransmission(Context.AfterTransmission context, ExecutionAttributes attributes) {
+                        context.httpResponse().firstMatchingHeader("Content-Type").ifPresent(mediaTypes::add);
+                    }
+                }));
+    }
+
+    /** Creates a stream of one shard and waits until it is active. */
+    StreamDescriptionSummary createStream(String name) {
+        blocking.createStream(request -> request.streamName(name).shardCount(1));
+        blocking.waiter().waitUntilStreamExists(request -> request.streamName(name));
+        return blocking.describeStreamSummary(request -> request.streamName(name)).streamDescriptionSummary();
+    }
+
+    @Override
+    public void close() {
+        async.close();
+        blocking.close();
+    }
+}

@@ -1,0 +1,67 @@
+package millstream;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** Runs every check against one server and prints the result in TAP, the last lines as Node's test runner does. */
+final class Conformance {
+    /** One check. */
+    interface Check {
+        void run() throws Exception;
+    }
+
+    private Conformance() {}
+
+    public static void main(String[] arguments) throws Exception {
+        int failed = 0;
+        int passed = 0;
+        try (Server server = new Server(); Clients clients = new Clients(server.address)) {
+            Map<String, Check> checks = new LinkedHashMap<>();
+            new Records(clients).addTo(checks);
+            new Subscriptions(clients).addTo(checks);
+            new VersionOne(clients, server.address).addTo(checks);
+            for (Map.Entry<String, Check> check : checks.entrySet()) {
+                try {
+                    check.getValue().run();
+                    passed++;
+                    System.out.println("ok - " + check.getKey());
+                } catch (Exception | AssertionError error) {
+                    failed++;
+                    System.out.println("not ok - " + check.getKey());
+                    error.printStackTrace(System.out);
+                }
+            }
+        }
+        System.out.println("# pass " + passed);
+        System.out.println("# fail " + failed);
+        System.exit(failed == 0 ? 0 : 1);
+    }
+
+    /** Fails unless both are equal. */
+    static void same(Object found, Object wanted) {
+        if (!wanted.equals(found)) {
+            throw new AssertionError("found " + found + " instead of " + wanted);
+        }
+    }
+
+    /** Fails, saying what should have been so, unless it is. */
+    static void holds(boolean condition, String what) {
+        if (!condition) {
+            throw new AssertionError("not so: " + what);
+        }
+    }
+
+    /** Runs what must fail in this way; how it failed. */
+    static <E extends Exception> E refused(Class<E> kind, Check check) throws Exception {
+        try {
+            check.run();
+        } catch (Exception error) {
+            Throwable cause = error instanceof java.util.concurrent.ExecutionException ? error.getCause() : error;
+            if (kind.isInstance(cause)) {
+                return kind.cast(cause);
+            }
+            throw error;
+        }
+        throw new AssertionError("it was not refused with " + kind.getSimpleName());
+    }
+}

@@ -1,0 +1,4 @@
+//! libFuzzer on the target `wal_group`; see `src/targets/`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| millstream_fuzz::fuzz("wal_group", input));

@@ -1,0 +1,139 @@
+//! What a seed decides before a simulation begins: sizes, delays, and what goes wrong when.
+
+use crate::mutant::Mutation;
+use crate::random::Random;
+use crate::server::Storage;
+use millstream_host::disk::Fault;
+use std::time::Duration;
+
+/// A whole simulation.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub storage: Storage,
+    pub mutation: Option<Mutation>,
+    pub writers: usize,
+    pub readers: usize,
+    pub subscribers: usize,
+    pub streams: usize,
+    /// Shards are split and merged.
+    pub reshards: bool,
+    /// Records in a hundred that are some KiB.
+    pub large_percent: u64,
+    /// The longest that a message is under way.
+    pub latency: Duration,
+    /// The longest that one step of the log takes.
+    pub disk_latency: Duration,
+    pub lifecycle_delay: Duration,
+    pub short_io: bool,
+    pub wal_file_bytes: u64,
+    pub flush_bytes: u64,
+    pub flush_after: Duration,
+    /// Commands between two snapshots of the control state.
+    pub snapshot_commands: u64,
+    pub memory_tail_bytes: u64,
+    pub admission_bytes: u64,
+    /// How long clients are busy.
+    pub length: Duration,
+    pub troubles: Vec<(Duration, Trouble)>,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The power goes off after so many calls of the disk.
+    PowerCut { after_calls: u64 },
+    /// `kill -9`.
+    Kill,
+    /// The server is asked to stop, and does.
+    Stop,
+    /// Nothing passes between the server and one client's machine for a while; it arrives later.
+    Hold { machine: usize, millis: u64 },
+    /// What is sent between them for a while is lost.
+    Partition { machine: usize, millis: u64 },
+    /// One call of the disk fails.
+    Disk(Fault, u64),
+    /// The disk is full for a while.
+    Full { millis: u64 },
+    /// The wall clock is set.
+    Clock { ahead_millis: u64 },
+}
+
+impl Plan {
+    pub fn new(seed: u64, storage: Storage, mutation: Option<Mutation>) -> Self {
+        let mut random = Random::new(seed);
+        let length = Duration::from_millis(random.within(2_000, 6_000));
+        let (writers, readers, subscribers) = (random.within(2, 5), random.within(1, 3), random.within(0, 2));
+        let machines = writers + readers + subscribers + 1;
+        let size = |number: u64| usize::try_from(number).unwrap_or(1);
+        let wal_file_bytes = *random.pick(&[64 << 10, 128 << 10, 256 << 10]).unwrap_or(&(128 << 10));
+        let flush_bytes = *random.pick(&[64 << 10, 128 << 10, 512 << 10]).unwrap_or(&(128 << 10));
+        Self {
+            seed,
+            storage,
+            mutation,
+            writers: size(writers),
+            readers: size(readers),
+            subscribers: size(subscribers),
+            streams: size(random.within(1, 3)),
+            reshards: random.chance(60),
+            large_percent: *random.pick(&[0, 3, 20]).unwrap_or(&0),
+            latency: Duration::from_millis(random.within(1, 20)),
+            disk_latency: Duration::from_millis(random.within(1, 30)),
+            lifecycle_delay: Duration::from_millis(random.below(30)),
+            short_io: random.chance(30),
+            wal_file_bytes,
+            flush_bytes,
+            flush_after: Duration::from_millis(random.within(300, 20_000)),
+            snapshot_commands: random.within(2, 40),
+            memory_tail_bytes: *random.pick(&[0, 16 << 10, 1 << 20]).unwrap_or(&0),
+            admission_bytes: *random.pick(&[64 << 10, 1 << 20]).unwrap_or(&(1 << 20)),
+            length,
+            troubles: troubles(&mut random, storage, length, machines),
+        }
+    }
+}
+
+fn troubles(
+    random: &mut Random,
+    storage: Storage,
+    length: Duration,
+    machines: u64,
+) -> Vec<(Duration, Trouble)> {
+    // Not every kind in every simulation: a rare one must get its chance to be alone.
+    let kinds: Vec<u64> = (0..8).filter(|_| random.chance(50)).collect();
+    let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    let machine = |random: &mut Random| usize::try_from(random.below(machines)).unwrap_or(0);
+    let mut all: Vec<_> = (0..random.within(2, 10))
+        .filter_map(|_| {
+            let trouble = match random.pick(&kinds)? {
+                0 => Trouble::PowerCut { after_calls: random.below(60) },
+                1 => Trouble::Kill,
+                2 => Trouble::Stop,
+                3 => Trouble::Hold { machine: machine(random), millis: random.within(10, 800) },
+                4 => Trouble::Partition { machine: machine(random), millis: random.within(10, 800) },
+                5 => {
+                    let fault = *random.pick(&[Fault::Sync, Fault::Write, Fault::Read])?;
+                    Trouble::Disk(fault, random.below(8))
+                }
+                6 => Trouble::Full { millis: random.within(50, 1_500) },
+                _ => Trouble::Clock { ahead_millis: random.below(4_000) },
+            };
+            Some((Duration::from_millis(random.within(200, millis)), trouble))
+        })
+        .filter(|(_, trouble)| storage == Storage::Disk || !is_of_disk(*trouble))
+        .collect();
+    // A disk that failed has stopped the log; somebody starts the server again.
+    for index in 0..all.len() {
+        if let (at, Trouble::Disk(..)) = all[index] {
+            let again = if random.chance(50) { Trouble::Kill } else { Trouble::PowerCut { after_calls: 0 } };
+            all.push((at + Duration::from_millis(random.within(100, 1_000)), again));
+        }
+    }
+    all.sort_by_key(|(at, _)| *at);
+    all
+}
+
+fn is_of_disk(trouble: Trouble) -> bool {
+    matches!(trouble, Trouble::PowerCut { .. } | Trouble::Disk(..) | Trouble::Full { .. })
+}
