@@ -7,6 +7,7 @@ use crate::names;
 use crate::segment::read::{FooterError, load_footer};
 use crate::segment::table::{Line, Segments};
 use crate::segment::{self, footer::Footer};
+use crate::wal::files;
 use crate::wal::recover::io_error;
 use crate::wal::writer::Tracked;
 use millstream_host::disk::{Disk, OpenMode};
@@ -34,8 +35,24 @@ pub(crate) fn load_checkpoint(disk: &Arc<dyn Disk>) -> Result<(Option<Checkpoint
             detail: BadCheckpoint::Damaged.to_string(),
         },
     })?;
+    if checkpoint.is_none() {
+        refuse_bare_segments(&**disk)?;
+    }
     let next = checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.number + 1);
     Ok((checkpoint, next))
+}
+
+/// Segments come after the first WAL file and before the first checkpoint. With neither of those, they are what is left
+/// of a log, and not of a flush that did not come to its end.
+fn refuse_bare_segments(disk: &dyn Disk) -> Result<(), OpenError> {
+    let has = |directory, is: fn(&str) -> Option<u32>| -> Result<bool, OpenError> {
+        let names = disk.list(directory).map_err(io_error(disk, format!("listing {directory}")))?;
+        Ok(names.iter().any(|name| is(name).is_some()))
+    };
+    if has(segment::DIRECTORY, segment::number)? && !has(files::DIRECTORY, files::number)? {
+        return Err(OpenError::MissingFile { directory: disk.describe(), file: files::name(1) });
+    }
+    Ok(())
 }
 
 /// Remove what was never finished, and make the names that are there durable: the process before may have died between

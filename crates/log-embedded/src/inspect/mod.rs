@@ -209,7 +209,11 @@ impl<'a> Looking<'a> {
         let nothing = self.wal_files.is_empty() && self.present.is_empty();
         if numbers.is_empty() && !begins && !nothing {
             found.lost = true;
-            self.problem(checkpoint::DIRECTORY, None, "there is no checkpoint, and there was one");
+            self.problem(
+                checkpoint::DIRECTORY,
+                None,
+                "there is neither a checkpoint nor the first file of the write-ahead log",
+            );
         }
         Ok(found)
     }
@@ -343,7 +347,8 @@ const CONTROL_LOST: &str = "Part of the control log (log-0) is among it, which s
     are: the server will not start after a repair unless a whole snapshot follows what is lost";
 
 const NO_CHECKPOINT: &str = "Without its checkpoint, shards are rebuilt from all segments and the write-ahead log: \
-    records that were trimmed may be there again, until retention comes by; shards of which nothing was found are made \
+    records that were trimmed may be there again, until retention comes by; whether there were records before the first \
+    that is found cannot be known; shards of which nothing was found are made \
     anew, empty, with positions that nobody has had; what the checkpoint alone knew is lost";
 
 /// Segments and WAL are whole and do not fit together.

@@ -35,7 +35,8 @@ struct Visits {
 #[derive(Clone, Copy)]
 struct Doubt {
     twice: bool,
-    /// The newest group was damaged, which looks as if it had never been durable.
+    /// The newest group was damaged, which looks as if it had never been durable; or the oldest file is gone, and with it
+    /// what there was before.
     unseen: bool,
 }
 
@@ -121,7 +122,7 @@ fn compare(before: &Shadow, inspection: &Inspection, core: &Core, numbers: u64, 
                     records.find(|(at, _)| *at == position)
                 });
                 // Without a checkpoint, nobody knows of a file that is missing too.
-                let unknown = (has_no_checkpoint && doubt.twice)
+                let unknown = (has_no_checkpoint && (doubt.twice || doubt.unseen))
                     || found.is_none_or(|(earliest, tail, _)| {
                         ((is_cut || doubt.unseen) && position >= *tail)
                             || (has_no_checkpoint && earliest.0 >= 1 << 40)
@@ -150,6 +151,7 @@ impl Trial {
         let (segments, checkpoints) = (list(segment::DIRECTORY), list(checkpoint::DIRECTORY));
         let wal: Vec<String> =
             list(files::DIRECTORY).into_iter().filter(|name| files::number(name).is_some()).collect();
+        let never_flushed = checkpoints.is_empty();
         let choose = self.random.below(11);
         let (directory, names) = match choose {
             0..=3 => (segment::DIRECTORY, segments),
@@ -168,7 +170,9 @@ impl Trial {
         };
         let all = (names.len() as u64).max(1);
         let name = names.get(usize::try_from(self.random.below(all)).unwrap())?;
-        let newest = choose == 7 && names.last() == Some(name);
+        // Without the first file and a checkpoint, nothing tells what there was.
+        let first = never_flushed && names.first() == Some(name);
+        let newest = choose == 7 && (first || names.last() == Some(name));
         let name = format!("{directory}/{name}");
         if self.random.one_in(3) {
             self.disk.remove(&name).unwrap();
