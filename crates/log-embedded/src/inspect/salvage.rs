@@ -124,7 +124,7 @@ fn one(
     let mut at = base;
     let mut used: Vec<Piece> = Vec::new();
     let mut rest = all.into_iter().filter(|piece| piece.end > base).peekable();
-    let mut lose = |first, end, why| losses.push(Loss { shard, first, end, why });
+    let mut give_up = |first, end, why| losses.push(Loss { shard, first, end, why });
     while at < next {
         // The one that goes on the farthest.
         let mut best: Option<Piece> = None;
@@ -140,9 +140,9 @@ fn one(
         }
         let resumes = rest.peek().map_or(next, |piece| piece.first).min(next);
         if at > earliest {
-            lose(earliest, at, Gone::BeforeAHole);
+            give_up(earliest, at, Gone::BeforeAHole);
         }
-        lose(at, resumes, Gone::Unreadable);
+        give_up(at, resumes, Gone::Unreadable);
         used.clear();
         (at, earliest, is_cut) = (resumes, resumes, true);
     }
