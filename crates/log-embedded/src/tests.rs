@@ -1,6 +1,7 @@
 //! Tests that drive the writer by hand, so that a seed decides every operation of the disk.
 
 mod decoding;
+mod failed_flushes;
 mod faults;
 mod fixture;
 mod flushing;
@@ -11,5 +12,6 @@ mod model;
 mod reads;
 mod recovery;
 mod repair;
+mod room;
 mod rot;
 mod rotation;

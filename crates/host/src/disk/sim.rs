@@ -15,10 +15,24 @@ pub enum Fault {
     Sync,
     /// A read fails.
     Read,
+    /// A sync of a directory fails, and its name changes stay unsynced.
+    SyncDir,
+    /// A rename fails and changes nothing.
+    Rename,
+    /// A rename happens and is reported to have failed.
+    RenameDone,
+    /// A removal fails and changes nothing.
+    Remove,
+    /// An opening fails and changes nothing.
+    Open,
+    /// Listing a directory fails.
+    List,
+    /// Asking for a file's length fails.
+    Len,
 }
 
 /// A disk in memory with a page cache before it. What is written is seen at once and durable after a sync; at a power
-/// cut an arbitrary subset of the unsynced pages reaches the disk, and a prefix of the unsynced name changes.
+/// cut an arbitrary subset of the unsynced pages reaches the disk, and of each directory's unsynced name changes a prefix.
 /// The same seed and the same calls give the same disk. Clones share one disk.
 #[derive(Clone, Debug)]
 pub struct SimDisk {
@@ -42,6 +56,9 @@ struct Inner {
     most_open: Option<usize>,
     /// Handles of an earlier life (before a crash) do nothing any more.
     life: u64,
+    /// How many changes still happen before the power fails, if it is to fail.
+    changes_left: Option<u64>,
+    is_off: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +113,8 @@ impl SimDisk {
                 open: 0,
                 most_open: None,
                 life: 0,
+                changes_left: None,
+                is_off: false,
             })),
         }
     }
@@ -109,9 +128,11 @@ impl SimDisk {
         self.lock().faults.push((fault, skip));
     }
 
-    /// Forget the faults that have not struck yet.
+    /// Forget the faults that have not struck yet, a power cut to come among them.
     pub fn heal(&self) {
-        self.lock().faults.clear();
+        let inner = &mut *self.lock();
+        inner.faults.clear();
+        inner.changes_left = None;
     }
 
     /// Let reads and writes do less than asked, at random.
@@ -141,24 +162,32 @@ impl SimDisk {
 
     /// The power fails and comes back. Open handles and locks are gone.
     pub fn crash(&self) {
+        self.lock().crash();
+    }
+
+    /// Let the power fail in the middle of the change that comes after `skip` others, as in [`crash`](Self::crash). Every
+    /// call fails from then on, until [`power_on`](Self::power_on).
+    pub fn cut_power_after(&self, skip: u64) {
+        self.lock().changes_left = Some(skip);
+    }
+
+    /// The power fails now, as in [`crash`](Self::crash), and stays off until [`power_on`](Self::power_on).
+    pub fn power_off(&self) {
         let inner = &mut *self.lock();
-        inner.end_life();
-        let kept = inner.random.below(inner.changes.len() + 1);
-        let changes = std::mem::take(&mut inner.changes);
-        for change in changes.into_iter().take(kept) {
-            change.apply(&mut inner.durable_names);
-        }
-        inner.names = inner.durable_names.clone();
-        // All, none, or each page by a coin: the extremes are likelier in life than a fair coin makes them.
-        let odds = [0, 16, 128, 240, 256][inner.random.below(5)];
-        for file in &mut inner.files {
-            for page in std::mem::take(&mut file.dirty) {
-                if inner.random.below(256) < odds {
-                    file.persist(page);
-                }
-            }
-            file.cache.clone_from(&file.durable);
-        }
+        inner.crash();
+        inner.is_off = true;
+    }
+
+    /// Whether a power cut has struck and the power is still off.
+    pub fn is_off(&self) -> bool {
+        self.lock().is_off
+    }
+
+    /// The power comes back. A cut that has not struck yet is forgotten. Returns whether it was off.
+    pub fn power_on(&self) -> bool {
+        let inner = &mut *self.lock();
+        inner.changes_left = None;
+        std::mem::take(&mut inner.is_off)
     }
 
     /// The process dies, the machine goes on: what was written stays to be seen. Open handles and locks are gone.
@@ -207,6 +236,55 @@ impl SimDisk {
 }
 
 impl Inner {
+    fn crash(&mut self) {
+        self.end_life();
+        // A file system orders the changes of one directory, and promises nothing of two.
+        let changes = std::mem::take(&mut self.changes);
+        let mut kept: BTreeMap<String, usize> = BTreeMap::new();
+        for change in &changes {
+            *kept.entry(directory_of(change.name()).to_owned()).or_default() += 1;
+        }
+        for count in kept.values_mut() {
+            *count = self.random.below(*count + 1);
+        }
+        for change in changes {
+            let left = kept.get_mut(directory_of(change.name())).filter(|left| **left > 0);
+            if let Some(left) = left {
+                *left -= 1;
+                change.apply(&mut self.durable_names);
+            }
+        }
+        self.names = self.durable_names.clone();
+        // All, none, or each page by a coin: the extremes are likelier in life than a fair coin makes them.
+        let odds = [0, 16, 128, 240, 256][self.random.below(5)];
+        for file in &mut self.files {
+            for page in std::mem::take(&mut file.dirty) {
+                if self.random.below(256) < odds {
+                    file.persist(page);
+                }
+            }
+            file.cache.clone_from(&file.durable);
+        }
+    }
+
+    /// Before a change: the power may fail now.
+    fn before_change(&mut self) -> io::Result<()> {
+        match &mut self.changes_left {
+            Some(0) => {
+                self.changes_left = None;
+                self.crash();
+                self.is_off = true;
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.powered()
+    }
+
+    fn powered(&self) -> io::Result<()> {
+        if self.is_off { Err(error(io::ErrorKind::BrokenPipe, "no power")) } else { Ok(()) }
+    }
+
     fn end_life(&mut self) {
         self.life += 1;
         self.locked.clear();
@@ -307,7 +385,14 @@ impl Disk for SimDisk {
 
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let inner = &mut *self.lock();
+        if mode == OpenMode::CreateNew {
+            inner.before_change()?;
+        }
+        inner.powered()?;
         inner.handle()?;
+        if inner.strikes(Fault::Open) {
+            return Err(error(io::ErrorKind::Other, "an opening failed"));
+        }
         let id = match (inner.names.get(name), mode) {
             (Some(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
             (Some(id), _) => *id,
@@ -329,21 +414,36 @@ impl Disk for SimDisk {
     }
 
     fn list(&self, directory: &str) -> io::Result<Vec<String>> {
-        let inner = self.lock();
+        let inner = &mut *self.lock();
+        inner.powered()?;
         inner.handle()?;
+        if inner.strikes(Fault::List) {
+            return Err(error(io::ErrorKind::Other, "listing a directory failed"));
+        }
         let inside = inner.names.keys().filter(|name| directory_of(name) == directory);
         Ok(inside.map(|name| name.rsplit('/').next().unwrap_or_default().to_owned()).collect())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let inner = &mut *self.lock();
+        inner.before_change()?;
         let id = *inner.names.get(from).ok_or(io::ErrorKind::NotFound)?;
+        if inner.strikes(Fault::Rename) {
+            return Err(error(io::ErrorKind::Other, "a rename failed"));
+        }
         inner.change(NameChange::Set(to.to_owned(), id));
+        if inner.strikes(Fault::RenameDone) {
+            return Err(error(io::ErrorKind::Other, "a rename is said to have failed"));
+        }
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let inner = &mut *self.lock();
+        inner.before_change()?;
+        if inner.strikes(Fault::Remove) {
+            return Err(error(io::ErrorKind::Other, "a removal failed"));
+        }
         if !inner.names.contains_key(name) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -353,8 +453,9 @@ impl Disk for SimDisk {
 
     fn sync_dir(&self, directory: &str) -> io::Result<()> {
         let inner = &mut *self.lock();
+        inner.before_change()?;
         inner.handle()?;
-        if inner.strikes(Fault::Sync) {
+        if inner.strikes(Fault::Sync) || inner.strikes(Fault::SyncDir) {
             return Err(error(io::ErrorKind::Other, "sync of a directory failed"));
         }
         let (here, elsewhere) = std::mem::take(&mut inner.changes)
@@ -369,6 +470,7 @@ impl Disk for SimDisk {
 
     fn try_lock(&self, name: &str) -> io::Result<Option<Box<dyn DiskLock>>> {
         let inner = &mut *self.lock();
+        inner.powered()?;
         if !inner.locked.insert(name.to_owned()) {
             return Ok(None);
         }
@@ -444,6 +546,11 @@ impl DiskFile for SimFile {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        if inner.changes_left == Some(0) {
+            // Some pages of this write may reach the disk.
+            inner.files[self.id].write(offset, bytes);
+        }
+        inner.before_change()?;
         if inner.strikes(Fault::Write) {
             let part = inner.random.below(bytes.len() + 1);
             let room = inner.files[self.id].cache.len().saturating_sub(offset);
@@ -465,6 +572,7 @@ impl DiskFile for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let inner = &mut *self.alive()?;
+        inner.before_change()?;
         let failed = inner.strikes(Fault::Sync);
         let file = &mut inner.files[self.id];
         for page in std::mem::take(&mut file.dirty) {
@@ -482,11 +590,16 @@ impl DiskFile for SimFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.alive()?.files[self.id].cache.len() as u64)
+        let inner = &mut *self.alive()?;
+        if inner.strikes(Fault::Len) {
+            return Err(error(io::ErrorKind::Other, "asking for a length failed"));
+        }
+        Ok(inner.files[self.id].cache.len() as u64)
     }
 
     fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
         let inner = &mut *self.alive()?;
+        inner.before_change()?;
         if !self.writable {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
@@ -503,6 +616,7 @@ impl DiskFile for SimFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let inner = &mut *self.alive()?;
+        inner.before_change()?;
         let len = usize::try_from(len).map_err(io::Error::other)?;
         let file = &mut inner.files[self.id];
         let from = len.min(file.cache.len());

@@ -4,6 +4,7 @@ use crate::options::Options;
 use crate::queue::{Command, Work};
 use crate::wal::recover::RecoveryReport;
 use millstream_host::Clock;
+use millstream_host::clock::ManualClock;
 use millstream_host::disk::SimDisk;
 use millstream_log::{
     AppendError, Appended, Batch, BatchBuilder, ReadError, ReadLimit, Refused, StoredBatch, ticket,
@@ -165,6 +166,17 @@ pub(super) fn open_with(options: &Options) -> Result<(Core, RecoveryReport), Ope
     Core::open(options, false, Arc::new(Hurry::default()))
 }
 
+/// With a clock that stands still but for the test.
+pub(super) fn open_at(options: &Options) -> (Core, Arc<ManualClock>) {
+    let clock = ManualClock::at(Timestamp::ZERO);
+    (Core::open(options, false, Arc::<ManualClock>::clone(&clock)).unwrap().0, clock)
+}
+
+/// With the threads that prewrite and flush: what they do when is not the seed's to say.
+pub(super) fn open_threaded(options: &Options) -> Result<(Core, RecoveryReport), OpenError> {
+    Core::open(options, true, Arc::new(Hurry::default()))
+}
+
 /// An hour goes by from look to look: nothing has to wait for its time.
 #[derive(Debug, Default)]
 struct Hurry(AtomicU64);
@@ -190,6 +202,12 @@ pub(super) fn commit(core: &mut Core, works: Vec<Work>) -> Vec<Result<Vec<Append
         .unzip();
     core.writer.commit(commands);
     tickets.into_iter().map(|ticket| now(ticket.durable())).collect()
+}
+
+/// Commit works as one group, all of which must be taken.
+pub(super) fn done(core: &mut Core, works: Vec<Work>) {
+    let outcomes = commit(core, works);
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
 }
 
 /// The result of a future that waits for nothing.
