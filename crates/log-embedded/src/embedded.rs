@@ -10,7 +10,8 @@ use crate::queue::{Command, Work};
 use crate::segment::table::Segments;
 use crate::shard::{Change, Sought};
 use crate::stats::{Counters, Stats};
-use crate::wal::files::Maker;
+use crate::wal::files::{self, Maker};
+use crate::wal::pool::TakenIn;
 use crate::wal::recover::{self, RecoveryReport, io_error};
 use crate::wal::spares::Spares;
 use crate::wal::thread::{self, Ended};
@@ -70,8 +71,9 @@ impl Core {
         // Of a crash between a checkpoint and the files' recycling.
         let mut wal_bytes = found.bytes;
         for number in &found.needless {
-            let taken = found.pool.take_in(&**disk, *number);
-            wal_bytes += taken.map_err(io_error(&**disk, "recycling a WAL file"))?;
+            let taken = found.pool.take_in(&**disk, &files::name(*number), *number);
+            let TakenIn { bytes, kept } = taken.map_err(io_error(&**disk, "recycling a WAL file"))?;
+            wal_bytes += if kept { bytes } else { 0 };
         }
         let mut report = found.report;
         report.segments = segments.usage().segments;

@@ -12,7 +12,8 @@ use crate::segment::table::Line;
 use crate::segment::write::{SegmentWriter, Written};
 use crate::shard::Shard;
 use crate::stats::Counters;
-use crate::wal::pool::Pool;
+use crate::wal::files;
+use crate::wal::pool::{Pool, TakenIn};
 use millstream_host::disk::{Disk, OpenMode};
 use millstream_log::RetentionClass;
 use millstream_types::{LogShard, Position};
@@ -50,7 +51,7 @@ pub(crate) struct Worker {
     pub(crate) next_checkpoint: u32,
     /// The oldest WAL file.
     pub(crate) oldest_wal: u32,
-    /// Segments of flushes that failed. A checkpoint that may be durable, for all that is known, names them.
+    /// Segments of a flush that failed last. A checkpoint that may be durable, for all that is known, names them.
     pub(crate) orphans: Vec<u32>,
     /// Whether the disk cannot give parts of files back.
     pub(crate) no_holes: bool,
@@ -224,17 +225,15 @@ impl Worker {
         }
     }
 
-    /// Remove what only older checkpoints named, and those themselves. What stays is removed at the next start.
-    fn tidy(&mut self) {
+    /// Remove older checkpoints. What stays is removed after the next flush.
+    fn tidy(&self) {
         let newest = self.next_checkpoint - 1;
         let older = checkpoint::list(&*self.disk).unwrap_or_else(|error| {
             tracing::debug!(%error, "old checkpoints stay for now");
             Vec::new()
         });
-        let older = older.into_iter().filter(|number| *number < newest).map(checkpoint::name);
-        let orphans = std::mem::take(&mut self.orphans);
-        for name in older.chain(orphans.into_iter().map(segment::name)) {
-            self.remove(&name);
+        for number in older.into_iter().filter(|number| *number < newest) {
+            self.remove(&checkpoint::name(number));
         }
     }
 
@@ -250,8 +249,9 @@ impl Worker {
     /// The files before this one hold nothing that is not in segments: they are written anew, or removed.
     fn recycle(&mut self, before: u32) {
         for number in self.oldest_wal..before {
-            match self.pool.take_in(&*self.disk, number) {
-                Ok(removed) => Counters::subtract(&self.shared.counters.wal_bytes, removed),
+            match self.pool.take_in(&*self.disk, &files::name(number), number) {
+                Ok(TakenIn { kept: true, .. }) => {}
+                Ok(TakenIn { bytes, .. }) => Counters::subtract(&self.shared.counters.wal_bytes, bytes),
                 Err(error) => tracing::warn!(%error, number, "a WAL file stays until the next start"),
             }
             // After it lost its name, so that no reader opens it again.

@@ -7,9 +7,10 @@ use crate::embedded::Core;
 use crate::error::OpenError;
 use crate::options::Options;
 use crate::queue::Work;
+use crate::wal::files;
 use crate::wal::group::BLOCK;
 use crate::wal::recover::RecoveryReport;
-use millstream_host::disk::{Fault, SimDisk};
+use millstream_host::disk::{Disk, Fault, SimDisk};
 use millstream_log::{AppendError, Appended, Refused, RetentionClass};
 use millstream_types::{LogShard, Position};
 
@@ -215,6 +216,13 @@ impl Trial {
         assert_eq!(observe(core, self.numbers(), &mut self.random).unwrap(), self.certain);
     }
 
+    /// Of the WAL's files, the recycled ones included.
+    fn wal_bytes(&self) -> u64 {
+        let names = self.disk.list(files::DIRECTORY).unwrap();
+        let path = |name: &String| format!("{}/{name}", files::DIRECTORY);
+        names.iter().map(|name| self.disk.contents(&path(name)).unwrap().len() as u64).sum()
+    }
+
     pub(super) fn reopen(&mut self, tally: &mut Tally) {
         match self.random.below(3) {
             _ if self.disk.is_off() => {}
@@ -252,6 +260,7 @@ impl Trial {
         let (core, report) = self.open().unwrap();
         let most = self.options.replay_bytes.saturating_add(REPLAY_SLACK);
         assert!(report.replayed_bytes <= most, "{report:?}");
+        assert_eq!(core.shared.stats().wal_bytes, self.wal_bytes(), "the WAL's files are counted");
         let seen = observe(&core, self.numbers(), &mut self.random).unwrap();
         match self.possible.take() {
             // All of the unknown group, or nothing of it.

@@ -1,4 +1,4 @@
-use super::files::{self, DIRECTORY, name};
+use super::files::{self, DIRECTORY};
 use crate::names;
 use millstream_host::disk::{Disk, DiskFile, OpenMode};
 use std::io;
@@ -12,6 +12,15 @@ pub(crate) struct Pool {
     bytes: u64,
     most: usize,
     files: Mutex<Vec<u32>>,
+}
+
+/// What became of a file that is needed no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TakenIn {
+    /// Of the file.
+    pub(crate) bytes: u64,
+    /// Whether it is a recycled one now; the disk has its bytes back otherwise.
+    pub(crate) kept: bool,
 }
 
 /// A recycled file's name below the data directory.
@@ -33,30 +42,23 @@ impl Pool {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Take in the WAL file of this number, or remove it: too many are no use, nor are those of another size. Returns
-    /// the bytes that the disk has back.
-    pub(crate) fn take_in(&self, disk: &dyn Disk, number: u32) -> io::Result<u64> {
-        let len = disk.open(&name(number), OpenMode::Read)?.len()?;
+    /// Keep a file as a recycled one, or remove it: too many are no use, nor are those of another size. Its name is the
+    /// one that it had in use, or a recycled file's, left by the process before.
+    pub(crate) fn take_in(&self, disk: &dyn Disk, name: &str, number: u32) -> io::Result<TakenIn> {
+        let bytes = disk.open(name, OpenMode::Read)?.len()?;
         let mut files = self.lock();
-        if files.len() >= self.most || len != self.bytes {
+        let kept = files.len() < self.most && bytes == self.bytes;
+        if kept {
+            let spare = spare_name(number);
+            if name != spare {
+                disk.rename(name, &spare)?;
+            }
+            files.push(number);
+        } else {
             drop(files);
-            return disk.remove(&name(number)).map(|()| len);
+            disk.remove(name)?;
         }
-        disk.rename(&name(number), &spare_name(number))?;
-        files.push(number);
-        Ok(0)
-    }
-
-    /// Know a recycled file that the process before left, or remove it. Returns its bytes if it stays.
-    pub(crate) fn know(&self, disk: &dyn Disk, number: u32) -> io::Result<u64> {
-        let len = disk.open(&spare_name(number), OpenMode::Read)?.len()?;
-        let mut files = self.lock();
-        if files.len() >= self.most || len != self.bytes {
-            drop(files);
-            return disk.remove(&spare_name(number)).map(|()| 0);
-        }
-        files.push(number);
-        Ok(len)
+        Ok(TakenIn { bytes, kept })
     }
 
     /// A file to write anew, under a temporary name. `None` if there is none.

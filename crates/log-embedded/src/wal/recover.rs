@@ -201,7 +201,10 @@ fn settle_names(disk: &Arc<dyn Disk>, names: &[String], kinds: &[Kind], pool: &P
     for (name, kind) in names.iter().zip(kinds) {
         match kind {
             Kind::Temporary => disk.remove(&format!("{DIRECTORY}/{name}"))?,
-            Kind::Spare(number) => bytes += pool.know(&**disk, *number)?,
+            Kind::Spare(number) => {
+                let taken = pool.take_in(&**disk, &pool::spare_name(*number), *number)?;
+                bytes += if taken.kept { taken.bytes } else { 0 };
+            }
             Kind::Wal(_) | Kind::Other => {}
         }
     }

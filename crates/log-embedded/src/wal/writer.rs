@@ -213,21 +213,18 @@ impl Writer {
         if let Err(refused) = self.make_room(entries_bytes(&commands), false) {
             // What makes room needs little, and the end of the file is kept for it.
             let makes_room = |command: &Command| self.makes_room(&command.work);
-            let (small, refused_ones): (Vec<_>, Vec<_>) = commands.into_iter().partition(makes_room);
-            for command in refused_ones {
-                command.completion.complete(Err(refused.clone().into()));
-            }
-            commands = small;
-            if let Err(refused) = self.make_room(entries_bytes(&commands), true) {
-                for command in commands {
-                    command.completion.complete(Err(refused.clone().into()));
-                }
+            let (small, others): (Vec<_>, Vec<_>) = commands.into_iter().partition(makes_room);
+            refuse(others, &refused);
+            if small.is_empty() {
                 return;
             }
+            if let Err(refused) = self.make_room(entries_bytes(&small), true) {
+                refuse(small, &refused);
+                return;
+            }
+            commands = small;
         }
-        if !commands.is_empty() {
-            self.commit_group(commands);
-        }
+        self.commit_group(commands);
     }
 
     /// Whether space comes back when this is done: a trim within a segment's run gives none.
@@ -399,16 +396,15 @@ impl Writer {
             if retry.is_some_and(|retry| self.shared.clock.monotonic() < retry) {
                 return Err(Refused::NoSpace);
             }
-            if !self.shared.flush.is_busy() {
-                let before = self.shared.flush.flushed();
+            let before = (!self.shared.flush.is_busy()).then(|| self.shared.flush.flushed());
+            if before.is_some() {
                 self.flush();
-                self.shared.flush.wait();
-                // Nothing left to flush: what is asked for is more than all.
-                if self.shared.flush.flushed() == before && self.shared.flush.retry().is_none() {
-                    return Err(Refused::Full);
-                }
             }
             self.shared.flush.wait();
+            // Nothing left to flush: what is asked for is more than all.
+            if before == Some(self.shared.flush.flushed()) && self.shared.flush.retry().is_none() {
+                return Err(Refused::Full);
+            }
             if let Some(reason) = self.shared.failstop.reason() {
                 return Err(Refused::Stopped(reason.to_owned()));
             }
@@ -595,6 +591,12 @@ impl Writer {
 fn reserve(file_bytes: u64) -> u64 {
     let eighth = file_bytes / 8;
     (eighth - eighth % BLOCK).min(caps::RESERVE_BYTES)
+}
+
+fn refuse(commands: Vec<Command>, refused: &Refused) {
+    for command in commands {
+        command.completion.complete(Err(refused.clone().into()));
+    }
 }
 
 fn entries_bytes(commands: &[Command]) -> u64 {
