@@ -84,6 +84,10 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     /// `Unsupported` if the file system cannot.
     fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()>;
 
+    /// Tell the system that nobody is expected to read this part of the file soon, all of which is durable. What it makes
+    /// of that is its affair.
+    fn uncache(&self, _offset: u64, _len: u64) {}
+
     /// Fill `buffer`, however many reads that takes.
     ///
     /// # Errors

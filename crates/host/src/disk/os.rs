@@ -192,6 +192,16 @@ impl DiskFile for OsFile {
         Ok(fallocate(&self.0, flags, number(offset)?, number(len)?)?)
     }
 
+    #[cfg(target_os = "linux")]
+    fn uncache(&self, offset: u64, len: u64) {
+        use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+        if let (Ok(offset), Ok(len)) = (i64::try_from(offset), i64::try_from(len)) {
+            // A hint: that it was not taken changes nothing.
+            let advice = PosixFadviseAdvice::POSIX_FADV_DONTNEED;
+            posix_fadvise(&self.0, offset, len, advice).unwrap_or_default();
+        }
+    }
+
     #[cfg(not(target_os = "linux"))]
     fn punch_hole(&self, _offset: u64, _len: u64) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
