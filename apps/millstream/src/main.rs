@@ -18,6 +18,12 @@ mod terminal;
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
+/// Most of what a request allocates is freed by another thread. With the system's allocator that is a fifth of the small
+/// requests that a machine can answer. Version 2, as 3 is slow where large batches are kept, and without huge pages, which
+/// double an idle server's memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A function's sandbox is set up by this same binary, before anything else runs: no thread, no runtime.
     let mut arguments = std::env::args_os().skip(1);

@@ -83,7 +83,7 @@ impl Kinesis {
             Op::DescribeStreamSummary => {
                 answer!(self, codec, body, DescribeStreamSummary, ops::describe_stream_summary::run)
             }
-            Op::GetRecords => answer!(self, codec, body, GetRecords, ops::get_records::run),
+            Op::GetRecords => ops::get_records::answer(self, codec, body).await.map(Answer::Body),
             Op::GetShardIterator => {
                 answer!(self, codec, body, GetShardIterator, ops::get_shard_iterator::run)
             }

@@ -2,7 +2,6 @@
 
 use millstream_api_kinesis as api;
 use millstream_control::{Consumer, ConsumerStatus, Shard, Stream, StreamMode, StreamStatus};
-use millstream_engine::Record;
 use millstream_types::{SequenceNumber, ShardId};
 
 pub(crate) fn stream_status(status: StreamStatus) -> api::StreamStatus {
@@ -60,19 +59,6 @@ pub(crate) fn child_shards(stream: &Stream, parent: ShardId) -> Vec<api::ChildSh
             shard_id: shard.id.to_string(),
             parent_shards: shard.parents().map(|id| id.to_string()).collect(),
             hash_key_range: hash_key_range(shard),
-            ..Default::default()
-        })
-        .collect()
-}
-
-pub(crate) fn records(records: Vec<Record>) -> Vec<api::Record> {
-    records
-        .into_iter()
-        .map(|record| api::Record {
-            sequence_number: record.sequence_number.to_string(),
-            approximate_arrival_timestamp: Some(record.arrival),
-            data: record.data,
-            partition_key: record.partition_key.into(),
             ..Default::default()
         })
         .collect()

@@ -40,7 +40,7 @@ pub(crate) const SEGMENT_READ: (usize, usize) = (64 << 10, 1 << 20);
 
 /// Bytes of a segment that are written with one call, and synced together: no commit waits behind more.
 pub(crate) const SEGMENT_PIECE: usize = 1 << 20;
-pub(crate) const SEGMENT_SYNC: u64 = 32 << 20;
+pub(crate) const SEGMENT_SYNC: u64 = 16 << 20;
 
 /// What a flush takes of a shard at a time.
 pub(crate) const FLUSH_BATCHES: usize = 4_096;
@@ -69,6 +69,9 @@ pub(crate) const FLUSH_AT: std::ops::RangeInclusive<u64> = 64 << 10..=1 << 30;
 
 /// A WAL file's size: replay reads one file at a time into memory.
 pub(crate) const WAL_FILE_BYTES: std::ops::RangeInclusive<u64> = 32 << 10..=1 << 30;
+
+/// The size of a new directory's first file, at most: the first answer waits for it. The next one is made meanwhile.
+pub(crate) const FIRST_FILE_BYTES: u64 = 4 << 20;
 
 /// Bytes waiting for the writer: the semaphore counts in `u32`.
 pub(crate) const ADMISSION_BYTES: std::ops::RangeInclusive<u64> = 64 << 10..=2 << 30;

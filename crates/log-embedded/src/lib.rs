@@ -45,6 +45,7 @@ mod names;
 mod open;
 mod open_files;
 mod options;
+mod pieces;
 mod queue;
 mod reader;
 mod repair;

@@ -1,5 +1,4 @@
-use crate::shard::{Shard, memory_cost};
-use millstream_log::StoredBatch;
+use crate::shard::Shard;
 use millstream_types::Position;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,10 +14,11 @@ pub(crate) struct MemoryTail {
     order: VecDeque<Held>,
 }
 
+/// What one group brought to one shard: the batches that end here or before.
 #[derive(Debug)]
 struct Held {
     shard: Arc<Shard>,
-    first: Position,
+    upto: Position,
     cost: u64,
 }
 
@@ -27,10 +27,10 @@ impl MemoryTail {
         Self { budget, ordered: 0, order: VecDeque::new() }
     }
 
-    pub(crate) fn hold(&mut self, shard: &Arc<Shard>, stored: &StoredBatch) {
-        let cost = memory_cost(stored);
+    /// The shard has its newest batches, up to this position; `cost` is what they count for.
+    pub(crate) fn hold(&mut self, shard: &Arc<Shard>, upto: Position, cost: u64) {
         self.ordered += cost;
-        self.order.push_back(Held { shard: Arc::clone(shard), first: stored.first, cost });
+        self.order.push_back(Held { shard: Arc::clone(shard), upto, cost });
     }
 
     /// Let go of the oldest batches until the rest is within the budget. Returns the bytes freed.
@@ -39,7 +39,7 @@ impl MemoryTail {
         while self.ordered > self.budget {
             let Some(held) = self.order.pop_front() else { break };
             self.ordered -= held.cost;
-            freed += held.shard.evict(held.first);
+            freed += held.shard.evict(held.upto);
         }
         freed
     }

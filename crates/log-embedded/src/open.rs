@@ -12,7 +12,8 @@ use crate::wal::recover::io_error;
 use crate::wal::writer::Tracked;
 use millstream_host::disk::{Disk, OpenMode};
 use millstream_types::LogShard;
-use std::collections::{BTreeSet, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -70,7 +71,7 @@ pub(crate) fn restore_segments(
     disk: &Arc<dyn Disk>,
     checkpoint: Option<&Checkpoint>,
     discarded: &BTreeSet<u32>,
-    shards: &HashMap<LogShard, Tracked>,
+    shards: &FxHashMap<LogShard, Tracked>,
     segments: &Segments,
 ) -> Result<u32, OpenError> {
     tidy(&**disk, segment::DIRECTORY).map_err(io_error(&**disk, "tidying the segments"))?;
@@ -148,7 +149,7 @@ fn restore(
     bytes: u64,
     footer_crc: u32,
     footer: &Footer,
-    shards: &HashMap<LogShard, Tracked>,
+    shards: &FxHashMap<LogShard, Tracked>,
     segments: &Segments,
 ) -> Result<(), LogShard> {
     let mut live = 0;

@@ -65,9 +65,9 @@ impl Options {
             .min(self.admission_bytes - caps::CALL_OVERHEAD)
     }
 
-    /// Recycled WAL files worth keeping: what is written between two flushes.
+    /// Recycled WAL files worth keeping: what is written until a flush begins, and again until it is done.
     pub(crate) fn recycled_files(&self) -> usize {
-        usize::try_from(self.flush_bytes.div_ceil(self.wal_file_bytes) + 1).unwrap_or(1)
+        usize::try_from(2 * self.flush_bytes.div_ceil(self.wal_file_bytes) + 1).unwrap_or(1)
     }
 
     pub(crate) fn check(&self) -> Result<(), OpenError> {

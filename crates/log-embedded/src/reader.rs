@@ -8,6 +8,7 @@ use crate::stats::Counters;
 use crate::wal::entry::{self, Entry};
 use crate::wal::files;
 use bytes::Bytes;
+use millstream_host::Buffer;
 use millstream_host::disk::Disk;
 use millstream_log::{Batch, Chunk, ReadError, ReadLimit, StoredBatch};
 use millstream_types::{LogShard, Position, Timestamp};
@@ -226,9 +227,9 @@ impl Reader {
         let last = span.last().unwrap_or(first);
         let start = u64::from(first.offset);
         let read = || -> io::Result<Bytes> {
-            let mut bytes = vec![0; usize::try_from(end(last) - start).map_err(io::Error::other)?];
+            let mut bytes = Buffer::to_fill(usize::try_from(end(last) - start).map_err(io::Error::other)?);
             self.wal.get(first.file)?.read_exact_at(start, &mut bytes)?;
-            Ok(bytes.into())
+            Ok(bytes.freeze())
         };
         let bytes = read().map_err(|error| Unread {
             passes: files::passes(&error),

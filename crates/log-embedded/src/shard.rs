@@ -3,7 +3,8 @@ use crate::index::{Index, Place};
 use crate::runs::{Run, Runs};
 use millstream_log::{ReadError, ReadLimit, StoredBatch, TailSender, TailWatch};
 use millstream_types::{LogShard, Position, Timestamp};
-use std::collections::{HashMap, VecDeque};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// A shard as readers see it: durable records only. The writer publishes, the flusher moves batches from the WAL to
@@ -168,6 +169,8 @@ impl Shard {
         }
         let limit = ReadLimit { records: usize::MAX, bytes: caps::FLUSH_BYTES };
         let start = state.index.holding(from.max(state.earliest));
+        let in_memory = state.recent.partition_point(|stored| stored.end() <= from);
+        let mut recent = state.recent.range(in_memory..).peekable();
         let mut taken = Taken::default();
         let mut sources = Vec::new();
         for place in state.index.range_from(start).take(caps::FLUSH_BATCHES) {
@@ -175,7 +178,9 @@ impl Shard {
                 break;
             }
             taken.add(place.count, place.length as usize);
-            sources.push(state.source(place));
+            while recent.next_if(|stored| stored.first < place.first).is_some() {}
+            let stored = recent.next_if(|stored| stored.first == place.first);
+            sources.push(stored.map_or(Source::Wal(*place), |stored| Source::Memory(stored.clone())));
         }
         sources
     }
@@ -190,13 +195,9 @@ impl Shard {
         }
     }
 
-    /// Let go of the batch at `first` if it is the oldest in memory. Returns the bytes that left the memory tail.
-    pub(crate) fn evict(&self, first: Position) -> u64 {
-        let mut state = self.lock();
-        if state.recent.front().is_some_and(|stored| stored.first == first) {
-            return state.recent.pop_front().as_ref().map_or(0, memory_cost);
-        }
-        0
+    /// Let go of the batches in memory that end here or before. Returns the bytes that left the memory tail.
+    pub(crate) fn evict(&self, upto: Position) -> u64 {
+        self.lock().let_go(upto)
     }
 
     pub(crate) fn tail(&self) -> Result<TailWatch, ReadError> {
@@ -265,18 +266,16 @@ impl State {
     fn trim(&mut self, earliest: Position) -> Gone {
         self.earliest = earliest;
         self.index.trim(earliest);
-        let gone = self.recent.partition_point(|stored| stored.end() <= earliest);
-        Gone {
-            memory: self.recent.drain(..gone).map(|stored| memory_cost(&stored)).sum(),
-            runs: self.runs.trim(earliest),
-        }
+        Gone { memory: self.let_go(earliest), runs: self.runs.trim(earliest) }
     }
 
-    /// The batch in the WAL, or the same one in memory.
-    fn source(&self, place: &Place) -> Source {
-        let number = self.recent.partition_point(|stored| stored.first < place.first);
-        let stored = self.recent.get(number).filter(|stored| stored.first == place.first);
-        stored.map_or(Source::Wal(*place), |stored| Source::Memory(stored.clone()))
+    /// Returns the bytes that leave the memory tail.
+    fn let_go(&mut self, upto: Position) -> u64 {
+        let mut memory = 0;
+        while let Some(oldest) = self.recent.pop_front_if(|oldest| oldest.end() <= upto) {
+            memory += memory_cost(&oldest);
+        }
+        memory
     }
 
     /// From `from`, which is below the tail.
@@ -315,7 +314,7 @@ impl State {
 /// All shards, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Shards {
-    map: RwLock<HashMap<LogShard, Arc<Shard>>>,
+    map: RwLock<FxHashMap<LogShard, Arc<Shard>>>,
 }
 
 /// A shard that came or went.

@@ -1,4 +1,5 @@
 use bytes::{BufMut, Bytes, BytesMut};
+use millstream_host::Buffer;
 use millstream_types::{Position, Timestamp};
 
 /// Records that arrived together, as one checksummed run of bytes.
@@ -77,7 +78,7 @@ impl BatchBuilder {
 /// no more than one to a single shard. The memory is let go with the last of the call's batches.
 #[derive(Debug, Default)]
 pub struct BatchesBuilder {
-    body: Vec<u8>,
+    body: Buffer,
     /// Of each batch that is finished: where it ends, and its records.
     finished: Vec<(usize, u32)>,
     count: u32,
@@ -86,7 +87,7 @@ pub struct BatchesBuilder {
 impl BatchesBuilder {
     /// `bytes`: of all records, with [`BatchBuilder::OVERHEAD`] for each.
     pub fn with_capacity(batches: usize, bytes: usize) -> Self {
-        Self { body: Vec::with_capacity(bytes), finished: Vec::with_capacity(batches), count: 0 }
+        Self { body: Buffer::with_capacity(bytes), finished: Vec::with_capacity(batches), count: 0 }
     }
 
     /// One record of exactly `length` bytes, which `write` appends.
@@ -113,7 +114,7 @@ impl BatchesBuilder {
     }
 
     pub fn finish(self, timestamp: Timestamp) -> Vec<Batch> {
-        let mut rest = Bytes::from(self.body);
+        let mut rest = self.body.freeze();
         let mut from = 0;
         let batches = self.finished.into_iter().map(|(end, count)| {
             let body = rest.split_to(end - from);

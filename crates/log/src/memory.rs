@@ -4,7 +4,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use millstream_types::{LogShard, Position, Timestamp};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,16 +17,18 @@ pub struct MemoryLog {
 
 #[derive(Debug, Default)]
 struct Inner {
-    shards: HashMap<LogShard, Shard>,
+    shards: FxHashMap<LogShard, Shard>,
     closed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shard {
     batches: Vec<StoredBatch>,
     earliest: Position,
-    tail: TailSender,
+    tail: Position,
     newest: Option<Timestamp>,
+    /// Made for the first follower.
+    watch: Option<TailSender>,
 }
 
 impl MemoryLog {
@@ -41,22 +43,24 @@ impl MemoryLog {
 }
 
 impl Inner {
-    fn shard(&self, shard: LogShard) -> Result<&Shard, ReadError> {
-        self.shards.get(&shard).ok_or(ReadError::NoSuchShard(shard))
+    fn shard(&mut self, shard: LogShard) -> Result<&mut Shard, ReadError> {
+        self.shards.get_mut(&shard).ok_or(ReadError::NoSuchShard(shard))
     }
 }
 
 impl Shard {
     fn append(&mut self, mut batch: Batch) -> (Position, Timestamp) {
         batch.timestamp = self.newest.map_or(batch.timestamp, |newest| newest.max(batch.timestamp));
-        let (first, timestamp) = (self.tail.current(), batch.timestamp);
+        let (first, timestamp) = (self.tail, batch.timestamp);
         // A batch without records has no place to be found at.
         if batch.count > 0 {
             self.newest = Some(timestamp);
             let stored = StoredBatch { first, batch };
-            let end = stored.end();
+            self.tail = stored.end();
             self.batches.push(stored);
-            self.tail.advance(end);
+            if let Some(watch) = &self.watch {
+                watch.advance(self.tail);
+            }
         }
         (first, timestamp)
     }
@@ -85,7 +89,7 @@ impl Log for MemoryLog {
     }
 
     async fn read(&self, shard: LogShard, from: Position, limit: ReadLimit) -> Result<Chunk, ReadError> {
-        let inner = self.lock();
+        let mut inner = self.lock();
         let state = inner.shard(shard)?;
         if from < state.earliest {
             return Err(ReadError::Trimmed { earliest: state.earliest });
@@ -102,18 +106,21 @@ impl Log for MemoryLog {
             })
             .cloned()
             .collect();
-        Ok(Chunk { batches, tail: state.tail.current(), newest: state.newest })
+        Ok(Chunk { batches, tail: state.tail, newest: state.newest })
     }
 
     fn tail(&self, shard: LogShard) -> Result<TailWatch, ReadError> {
-        Ok(self.lock().shard(shard)?.tail.watch())
+        let mut inner = self.lock();
+        let state = inner.shard(shard)?;
+        let tail = state.tail;
+        Ok(state.watch.get_or_insert_with(|| TailSender::new(tail)).watch())
     }
 
     async fn seek_time(&self, shard: LogShard, at: Timestamp) -> Result<Position, ReadError> {
-        let inner = self.lock();
+        let mut inner = self.lock();
         let state = inner.shard(shard)?;
         let index = state.batches.partition_point(|stored| stored.batch.timestamp < at);
-        let found = state.batches.get(index).map_or_else(|| state.tail.current(), |stored| stored.first);
+        let found = state.batches.get(index).map_or(state.tail, |stored| stored.first);
         Ok(found.max(state.earliest))
     }
 
@@ -122,12 +129,7 @@ impl Log for MemoryLog {
         if inner.closed {
             return Err(Refused::Closed.into());
         }
-        inner.shards.entry(shard).or_insert_with(|| Shard {
-            batches: Vec::new(),
-            earliest: Position::ZERO,
-            tail: TailSender::new(Position::ZERO),
-            newest: None,
-        });
+        inner.shards.entry(shard).or_default();
         Ok(())
     }
 
@@ -137,7 +139,7 @@ impl Log for MemoryLog {
             return Err(Refused::Closed.into());
         }
         let state = inner.shards.get_mut(&shard).ok_or(Refused::NoSuchShard(shard))?;
-        state.earliest = state.earliest.max(before.min(state.tail.current()));
+        state.earliest = state.earliest.max(before.min(state.tail));
         let gone = state.batches.partition_point(|stored| stored.end() <= state.earliest);
         state.batches.drain(..gone);
         Ok(())

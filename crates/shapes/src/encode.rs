@@ -15,6 +15,10 @@ pub trait Encode {
 /// The push side of a protocol. Containers are opened, filled and closed in order.
 pub trait Encoder {
     fn open_structure(&mut self);
+    /// A structure of exactly `length` members, for protocols that write the length first.
+    fn open_structure_of(&mut self, _length: usize) {
+        self.open_structure();
+    }
     /// The name of a member; its value follows.
     fn member_name(&mut self, name: &'static str);
     fn close_structure(&mut self);

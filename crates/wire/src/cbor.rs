@@ -66,7 +66,7 @@ fn decoder(body: &Bytes) -> CborDecoder<'_> {
 }
 
 pub fn encode<T: Encode>(value: &T) -> Bytes {
-    let mut encoder = CborEncoder::default();
+    let mut encoder = CborEncoder::with_capacity(value.expected_bytes());
     value.encode(&mut encoder);
     encoder.finish()
 }

@@ -2,15 +2,44 @@
 
 use crate::error::{self, Failure};
 use crate::iterator::ShardIterator;
+use crate::records::Records;
+use crate::service::read;
 use crate::{Kinesis, caps, shapes};
+use bytes::Bytes;
 use millstream_api_kinesis::{self as api, ErrorCode};
 use millstream_engine::PageLimit;
+use millstream_shapes::{Codec, Encode, Encoder};
 use millstream_types::Timestamp;
 
-pub(crate) async fn run(
-    service: &Kinesis,
-    input: api::GetRecordsInput,
-) -> Result<api::GetRecordsOutput, Failure> {
+pub(crate) async fn answer<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Result<Bytes, Failure> {
+    let input = read::<api::GetRecords, _>(codec, body)?;
+    Ok(codec.encode(&run(service, input).await?))
+}
+
+/// As [`api::GetRecordsOutput`].
+struct Answer {
+    records: Records,
+    next_shard_iterator: Option<String>,
+    millis_behind_latest: Option<i64>,
+    child_shards: Option<Vec<api::ChildShard>>,
+}
+
+impl Encode for Answer {
+    fn encode<E: Encoder>(&self, e: &mut E) {
+        e.open_structure();
+        e.member("Records", &self.records);
+        e.optional("NextShardIterator", self.next_shard_iterator.as_ref());
+        e.optional("MillisBehindLatest", self.millis_behind_latest.as_ref());
+        e.optional("ChildShards", self.child_shards.as_ref());
+        e.close_structure();
+    }
+
+    fn expected_bytes(&self) -> usize {
+        self.records.expected_bytes() + 1_024
+    }
+}
+
+async fn run(service: &Kinesis, input: api::GetRecordsInput) -> Result<Answer, Failure> {
     let iterator = ShardIterator::open(&input.shard_iterator)
         .ok_or_else(|| Failure::invalid("Invalid ShardIterator."))?;
     let now = service.engine.now();
@@ -36,12 +65,11 @@ pub(crate) async fn run(
     let ended = page.at_end.then(|| service.engine.current(&stream)).transpose();
     let ended = ended.map_err(|error| error::engine(error, &service.home.account))?;
     let next = ShardIterator { position: page.next, issued: now, ..iterator };
-    Ok(api::GetRecordsOutput {
-        records: shapes::records(page.records),
+    Ok(Answer {
+        records: Records(page.records),
         next_shard_iterator: (!page.at_end).then(|| next.seal()),
         millis_behind_latest: i64::try_from(page.behind_millis).ok(),
         child_shards: ended.map(|stream| shapes::child_shards(&stream, shard.id)),
-        ..Default::default()
     })
 }
 

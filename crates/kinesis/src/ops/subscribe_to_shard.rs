@@ -4,6 +4,7 @@
 
 use crate::error::{self, Failure};
 use crate::ops::get_shard_iterator;
+use crate::records::Records;
 use crate::service::EventFrames;
 use crate::{Kinesis, shapes};
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use futures_util::stream;
 use millstream_api_kinesis::{self as api, ErrorCode};
 use millstream_control::ConsumerStatus;
 use millstream_engine::{Event, SubscribeError, Subscription, SubscriptionEnd};
-use millstream_shapes::{Codec, Empty, ErrorName};
+use millstream_shapes::{Codec, Empty, Encode, Encoder, ErrorName};
 use millstream_types::{SequenceNumber, ShardId};
 use millstream_wire::{error_body, event_stream};
 
@@ -91,7 +92,30 @@ fn exception<C: Codec>(codec: &C, failure: &Failure) -> Bytes {
     event_stream::exception(name, C::CONTENT_TYPE, &error_body::exception(codec, &failure.error))
 }
 
-fn event_shape(event: Event, shard: ShardId) -> api::SubscribeToShardEvent {
+/// As [`api::SubscribeToShardEvent`].
+struct EventShape {
+    records: Records,
+    continuation_sequence_number: Option<String>,
+    millis_behind_latest: i64,
+    child_shards: Option<Vec<api::ChildShard>>,
+}
+
+impl Encode for EventShape {
+    fn encode<E: Encoder>(&self, e: &mut E) {
+        e.open_structure();
+        e.member("Records", &self.records);
+        e.optional("ContinuationSequenceNumber", self.continuation_sequence_number.as_ref());
+        e.member("MillisBehindLatest", &self.millis_behind_latest);
+        e.optional("ChildShards", self.child_shards.as_ref());
+        e.close_structure();
+    }
+
+    fn expected_bytes(&self) -> usize {
+        self.records.expected_bytes() + 512
+    }
+}
+
+fn event_shape(event: Event, shard: ShardId) -> EventShape {
     let page = event.page;
     // "After this number" is where the reader stands, also when there was no record to name. At a shard's end there is
     // nowhere to go on but the children: consumers take a number there for a shard that goes on.
@@ -99,11 +123,10 @@ fn event_shape(event: Event, shard: ShardId) -> api::SubscribeToShardEvent {
         None => SequenceNumber::start_of(shard),
         Some(last) => SequenceNumber::of_record(shard, millstream_types::Position(last)),
     };
-    api::SubscribeToShardEvent {
+    EventShape {
         continuation_sequence_number: (!page.at_end).then(|| continuation.to_string()),
         millis_behind_latest: i64::try_from(page.behind_millis).unwrap_or(i64::MAX),
         child_shards: page.at_end.then(|| shapes::child_shards(&event.stream, shard)),
-        records: shapes::records(page.records),
-        ..Default::default()
+        records: Records(page.records),
     }
 }

@@ -6,6 +6,7 @@ use crate::open_files::OpenFiles;
 use crate::runs::Run;
 use bytes::Bytes;
 use lru::LruCache;
+use millstream_host::Buffer;
 use millstream_host::disk::{Disk, DiskFile};
 use millstream_log::{ReadError, ReadLimit, StoredBatch};
 use millstream_types::{LogShard, Position, Timestamp};
@@ -193,9 +194,9 @@ impl Walk<'_> {
         }
         let length = wanted.max(needed).min(left);
         let read = || -> io::Result<Bytes> {
-            let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+            let mut bytes = Buffer::to_fill(usize::try_from(length).map_err(io::Error::other)?);
             self.reader.files.get(self.segment)?.read_exact_at(self.offset, &mut bytes)?;
-            Ok(bytes.into())
+            Ok(bytes.freeze())
         };
         let bytes = read().map_err(|error| ReadError::Io(format!("{}: {error}", name(self.segment))))?;
         self.window = Some(Window { start: self.offset, bytes: bytes.clone() });

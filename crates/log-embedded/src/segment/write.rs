@@ -3,6 +3,7 @@ use super::frame::FrameHeader;
 use super::{DIRECTORY, name};
 use crate::caps;
 use crate::names;
+use crate::pieces::Pieces;
 use millstream_host::disk::{Disk, DiskFile, OpenMode};
 use millstream_log::{RetentionClass, StoredBatch};
 use millstream_types::{LogShard, Position};
@@ -25,8 +26,8 @@ pub(crate) struct SegmentWriter<'a> {
     number: u32,
     class: RetentionClass,
     file: Arc<dyn DiskFile>,
-    buffer: Vec<u8>,
-    /// Bytes before the buffer's.
+    pieces: Pieces,
+    /// Bytes before those of `pieces`.
     written: u64,
     synced: u64,
     footer: Footer,
@@ -49,14 +50,14 @@ impl<'a> SegmentWriter<'a> {
     ) -> io::Result<Self> {
         names::remove_if_there(disk, &temporary(number))?;
         let file = disk.open(&temporary(number), OpenMode::CreateNew)?;
-        let mut buffer = Vec::with_capacity(caps::SEGMENT_PIECE);
-        buffer.extend_from_slice(&footer::header(number));
+        let mut pieces = Pieces::default();
+        pieces.buffer.extend_from_slice(&footer::header(number));
         let footer = Footer::default();
-        Ok(Self { disk, abort, number, class, file, buffer, written: 0, synced: 0, footer, marked: 0 })
+        Ok(Self { disk, abort, number, class, file, pieces, written: 0, synced: 0, footer, marked: 0 })
     }
 
     fn offset(&self) -> u64 {
-        self.written + self.buffer.len() as u64
+        self.written + self.pieces.len() as u64
     }
 
     pub(crate) fn push(&mut self, shard: LogShard, stored: &StoredBatch) -> io::Result<()> {
@@ -70,8 +71,8 @@ impl<'a> SegmentWriter<'a> {
             self.marked = offset;
         }
         let header = FrameHeader::of(shard, stored);
-        self.buffer.extend_from_slice(&header.encode());
-        self.buffer.extend_from_slice(&stored.batch.body);
+        self.pieces.buffer.extend_from_slice(&header.encode());
+        self.pieces.push_body(&stored.batch.body);
         let end_offset = self.offset();
         let marks = u32::try_from(self.footer.marks.len()).map_err(io::Error::other)?;
         if let Some(run) = self.footer.runs.last_mut() {
@@ -80,7 +81,7 @@ impl<'a> SegmentWriter<'a> {
             run.length = end_offset - run.offset;
             run.marks.1 = marks - run.marks.0;
         }
-        if self.buffer.len() >= caps::SEGMENT_PIECE {
+        if self.pieces.len() >= caps::SEGMENT_PIECE {
             self.put()?;
         }
         Ok(())
@@ -109,14 +110,22 @@ impl<'a> SegmentWriter<'a> {
         if self.abort.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        self.file.write_all_at(self.written, &[&self.buffer])?;
-        self.written += self.buffer.len() as u64;
-        self.buffer.clear();
+        self.file.write_all_at(self.written, &self.pieces.parts())?;
+        self.written += self.pieces.len() as u64;
+        self.pieces.clear();
         // Little by little, so that no commit of the WAL waits behind hundreds of megabytes.
         if self.written - self.synced >= caps::SEGMENT_SYNC {
-            self.file.sync_data()?;
-            self.synced = self.written;
+            self.sync()?;
         }
+        Ok(())
+    }
+
+    /// What is on the disk leaves the system's cache: the newest batches are in the memory tail, and hundreds of megabytes
+    /// a second would push out what others read and make the kernel find new pages for it all.
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.file.uncache(self.synced, self.written - self.synced);
+        self.synced = self.written;
         Ok(())
     }
 
@@ -140,9 +149,9 @@ impl<'a> SegmentWriter<'a> {
             footer_offset,
             footer_crc: crc32c::crc32c(&footer),
         };
-        self.buffer.extend_from_slice(&footer);
-        self.buffer.extend_from_slice(&trailer.encode());
-        let finished = self.put().and_then(|()| self.file.sync_data());
+        self.pieces.buffer.extend_from_slice(&footer);
+        self.pieces.buffer.extend_from_slice(&trailer.encode());
+        let finished = self.put().and_then(|()| self.sync());
         let renamed = finished.and_then(|()| self.disk.rename(&temporary(self.number), &name(self.number)));
         match renamed {
             Ok(()) => Ok(Written { trailer, runs: self.footer.runs }),

@@ -3,12 +3,14 @@ use super::files::{self, DIRECTORY, FIRST_GROUP, FileHeader, KnownFile, Maker};
 use super::group::{BLOCK, Found, GroupHeader, HEADER, VERSION, padded};
 use super::pool::{self, Kind, Pool};
 use super::writer::{End, Tracked};
+use crate::caps;
 use crate::checkpoint::{Checkpoint, Resume};
 use crate::error::OpenError;
 use crate::index::Place;
 use millstream_host::disk::{Disk, OpenMode};
 use millstream_types::LogShard;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -39,7 +41,7 @@ pub struct RecoveryReport {
 /// The state that checkpoint and WAL describe, but for what is in segments.
 #[derive(Debug)]
 pub(crate) struct Recovered {
-    pub(crate) shards: HashMap<LogShard, Tracked>,
+    pub(crate) shards: FxHashMap<LogShard, Tracked>,
     pub(crate) end: End,
     pub(crate) spares: VecDeque<KnownFile>,
     pub(crate) pool: Arc<Pool>,
@@ -71,7 +73,7 @@ struct Replay<'a> {
     files: Vec<KnownFile>,
     /// Where the first group to replay is in the first file.
     from: u64,
-    shards: HashMap<LogShard, Tracked>,
+    shards: FxHashMap<LogShard, Tracked>,
     discarded: BTreeSet<u32>,
     report: RecoveryReport,
     /// The group to come.
@@ -186,6 +188,7 @@ fn list_files(
         settle_names(disk, &names, &kinds, pool).map_err(io_error(&**disk, "settling the WAL's files"))?;
     if files.is_empty() {
         let (disk, pool) = (Arc::clone(disk), Arc::clone(pool));
+        let bytes = bytes.min(caps::FIRST_FILE_BYTES);
         let mut maker = Maker { disk: Arc::clone(&disk), pool, bytes, next: 1 };
         let made = maker.make(&AtomicBool::new(false));
         let made = made.map_err(io_error(&*disk, "making the first WAL file"))?.file;

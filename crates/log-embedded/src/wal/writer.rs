@@ -10,13 +10,13 @@ use crate::flusher::Flusher;
 use crate::index::Place;
 use crate::memory_tail::MemoryTail;
 use crate::options::Options;
+use crate::pieces::Pieces;
 use crate::queue::{Command, Work};
 use crate::shard::{Change, Gone, Shard};
 use crate::stats::Counters;
-use bytes::Bytes;
 use millstream_log::{AppendError, Appended, Batch, Completion, Refused, RetentionClass, StoredBatch};
 use millstream_types::{LogShard, Position, Timestamp};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -82,19 +82,25 @@ pub(crate) struct Writer {
     end: End,
     /// When to try again to go to the next file, which could not be had. By the monotonic clock.
     retry: Option<Duration>,
-    shards: HashMap<LogShard, Tracked>,
+    shards: FxHashMap<LogShard, Tracked>,
     memory: MemoryTail,
     group: Group,
     flusher: Flusher,
     limits: Limits,
     /// When the oldest group was written that no flush has taken, if there is one. By the monotonic clock.
     oldest: Option<Duration>,
+    /// What the batches that no flush has taken count for in the memory tail.
+    held: u64,
 }
 
-/// When to flush.
+/// When to flush, and what a WAL file has.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
+    file_bytes: u64,
     flush_bytes: u64,
+    /// What makes a flush of at least a quarter of that worth while: reading batches back from the WAL, one by one where
+    /// they are small and of many shards, costs more than larger segments save.
+    flush_held: u64,
     flush_after: Duration,
     replay_bytes: u64,
 }
@@ -102,12 +108,8 @@ struct Limits {
 /// The group under way.
 #[derive(Debug, Default)]
 struct Group {
-    /// Header and entries, but for the bodies in `bodies`; kept from group to group.
-    buffer: Vec<u8>,
-    /// Bodies that are written from where they are, and where in `buffer` each one belongs.
-    bodies: Vec<(usize, Bytes)>,
-    /// Bytes of `bodies`.
-    apart: usize,
+    /// Header and entries.
+    pieces: Pieces,
     entries: u32,
     touched: Vec<LogShard>,
     changes: Vec<Change>,
@@ -122,16 +124,14 @@ struct Staged {
 
 impl Group {
     fn clear(&mut self) {
-        self.buffer.clear();
-        self.buffer.resize(HEADER, 0);
-        self.bodies.clear();
-        self.apart = 0;
+        self.pieces.clear();
+        self.pieces.buffer.resize(HEADER, 0);
         self.entries = 0;
         self.touched.clear();
     }
 
     fn push(&mut self, entry: &Entry<'_>) {
-        entry.encode(&mut self.buffer);
+        entry.encode(&mut self.pieces.buffer);
         self.entries += 1;
     }
 
@@ -139,32 +139,9 @@ impl Group {
     fn push_append(&mut self, shard: LogShard, stored: &StoredBatch) {
         let StoredBatch { first, batch: Batch { timestamp, count, crc, ref body } } = *stored;
         let entry = Entry::Append { shard, first, timestamp, count, crc, body };
-        if body.len() < caps::COPIED_BODY {
-            self.push(&entry);
-            return;
-        }
-        entry.encode_header(&mut self.buffer);
+        entry.encode_header(&mut self.pieces.buffer);
+        self.pieces.push_body(body);
         self.entries += 1;
-        self.bodies.push((self.buffer.len(), body.clone()));
-        self.apart += body.len();
-    }
-
-    /// Bytes so far, the header's included.
-    fn len(&self) -> usize {
-        self.buffer.len() + self.apart
-    }
-
-    /// All of it in order.
-    fn parts(&self) -> Vec<&[u8]> {
-        let mut parts = Vec::with_capacity(2 * self.bodies.len() + 2);
-        let mut from = 0;
-        for (at, body) in &self.bodies {
-            parts.push(&self.buffer[from..*at]);
-            parts.push(&body[..]);
-            from = *at;
-        }
-        parts.push(&self.buffer[from..]);
-        parts
     }
 
     fn touch(&mut self, tracked: &mut Tracked, number: u64) {
@@ -182,18 +159,20 @@ impl Writer {
         spares: Spares,
         flusher: Flusher,
         end: End,
-        shards: HashMap<LogShard, Tracked>,
+        shards: FxHashMap<LogShard, Tracked>,
     ) -> Self {
         let memory = MemoryTail::new(options.memory_tail_bytes);
         let limits = Limits {
+            file_bytes: options.wal_file_bytes,
             flush_bytes: options.flush_bytes,
+            flush_held: options.memory_tail_bytes / 2,
             flush_after: options.flush_after,
             replay_bytes: options.replay_bytes,
         };
         let replayed = Counters::get(&shared.counters.written) > 0;
         let oldest = replayed.then(|| shared.clock.monotonic());
         let group = Group::default();
-        Self { shared, spares, end, retry: None, shards, memory, group, flusher, limits, oldest }
+        Self { shared, spares, end, retry: None, shards, memory, group, flusher, limits, oldest, held: 0 }
     }
 
     /// Bytes of entries that one group may have, unless a single call has more.
@@ -290,7 +269,9 @@ impl Writer {
         if let Some(retry) = self.shared.flush.retry() {
             return Some(retry);
         }
-        if self.unflushed() >= self.limits.flush_bytes {
+        let Limits { flush_bytes, flush_held, .. } = self.limits;
+        let unflushed = self.unflushed();
+        if unflushed >= flush_bytes || (self.held >= flush_held && unflushed >= flush_bytes / 4) {
             return Some(Duration::ZERO);
         }
         self.oldest.map(|oldest| oldest.saturating_add(self.limits.flush_after))
@@ -325,6 +306,7 @@ impl Writer {
         let written = Counters::get(&self.shared.counters.written);
         let cut = Cut { resume, written, shards: shards.collect() };
         self.oldest = None;
+        self.held = 0;
         self.flusher.flush(cut);
     }
 
@@ -382,10 +364,15 @@ impl Writer {
         let fresh = self.end.offset == FIRST_GROUP && self.end.has_room(bytes);
         if !fresh && !self.end.has_room(bytes + reserve) {
             self.rotate()?;
-        } else if self.end.offset > self.end.file.len / 2 && self.retry.is_none() {
+        } else if self.is_soon_full() && self.retry.is_none() {
             self.spares.prepare();
         }
         Ok(())
+    }
+
+    fn is_soon_full(&self) -> bool {
+        let End { offset, file, .. } = &self.end;
+        *offset > file.len / 2 || file.len < self.limits.file_bytes
     }
 
     /// A start replays what is in no segment. When that would become too much, writing waits for the flush; and is
@@ -476,7 +463,7 @@ impl Writer {
             if batch.count == 0 {
                 continue;
             }
-            let offset = self.end.offset + self.group.len() as u64;
+            let offset = self.end.offset + self.group.pieces.len() as u64;
             batch.timestamp = timestamp;
             let place = place(self.end.file.number, offset, first, &batch);
             let stored = StoredBatch { first, batch };
@@ -512,8 +499,8 @@ impl Writer {
 
     /// Write and sync the group. An error stops the log and is its reason.
     fn write(&mut self) -> Result<(), String> {
-        let length = self.group.len() - HEADER;
-        let mut parts = self.group.parts();
+        let length = self.group.pieces.len() - HEADER;
+        let mut parts = self.group.pieces.parts();
         // Its first part begins with the room for the header, of which the checksum knows nothing.
         parts[0] = &parts[0][HEADER..];
         let header = GroupHeader {
@@ -525,13 +512,14 @@ impl Writer {
             body_crc: parts.iter().fold(0, |crc, part| crc32c::crc32c_append(crc, part)),
         };
         drop(parts);
-        self.group.buffer[..HEADER].copy_from_slice(&header.encode());
-        let bytes = padded(self.group.len() as u64);
-        let padding = usize::try_from(bytes).expect("it is in memory but for its padding") - self.group.len();
-        self.group.buffer.resize(self.group.buffer.len() + padding, 0);
+        self.group.pieces.buffer[..HEADER].copy_from_slice(&header.encode());
+        let bytes = padded(self.group.pieces.len() as u64);
+        let padding =
+            usize::try_from(bytes).expect("it is in memory but for its padding") - self.group.pieces.len();
+        self.group.pieces.buffer.resize(self.group.pieces.buffer.len() + padding, 0);
         let put = self.put();
         // The bodies are their shards' from here on, and go when those let them go.
-        self.group.bodies.clear();
+        self.group.pieces.let_go();
         put.map_err(|(what, error)| self.shared.failstop.stop(what, &error).to_owned())?;
         self.end.offset += bytes;
         self.end.next += 1;
@@ -549,7 +537,7 @@ impl Writer {
 
     fn put(&self) -> Result<(), (&'static str, io::Error)> {
         let file = &self.end.file.file;
-        file.write_all_at(self.end.offset, &self.group.parts())
+        file.write_all_at(self.end.offset, &self.group.pieces.parts())
             .map_err(|error| ("writing to the WAL", error))?;
         let started = self.shared.clock.monotonic();
         file.sync_data().map_err(|error| ("syncing the WAL", error))?;
@@ -574,12 +562,15 @@ impl Writer {
         for shard in &self.group.touched {
             // A shard that the same group dropped is gone.
             let Some(tracked) = self.shards.get_mut(shard) else { continue };
-            for stored in tracked.pending.iter().filter_map(|(_, stored)| stored.as_ref()) {
-                held += crate::shard::memory_cost(stored);
-                self.memory.hold(&tracked.shard, stored);
+            let stored = tracked.pending.iter().filter_map(|(_, stored)| stored.as_ref());
+            let cost = stored.map(crate::shard::memory_cost).sum();
+            if cost > 0 {
+                self.memory.hold(&tracked.shard, tracked.next, cost);
+                held += cost;
             }
             let_go(*shard, tracked.shard.publish(tracked.pending.drain(..), tracked.earliest));
         }
+        self.held += held;
         freed += self.memory.evict();
         let bytes = &self.shared.counters.memory_tail_bytes;
         bytes.fetch_add(held, Ordering::Relaxed);

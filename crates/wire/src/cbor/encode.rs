@@ -1,11 +1,12 @@
 use bytes::Bytes;
+use millstream_host::Buffer;
 use millstream_shapes::Encoder;
 use millstream_types::Timestamp;
 
 /// Writes CBOR with definite lengths and every number as short as it can be.
 #[derive(Debug, Default)]
 pub struct CborEncoder {
-    out: Vec<u8>,
+    out: Buffer,
     open: Vec<Open>,
 }
 
@@ -31,8 +32,12 @@ const TRUE: u8 = 0xf5;
 const DOUBLE: u8 = 0xfb;
 
 impl CborEncoder {
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { out: Buffer::with_capacity(bytes), open: Vec::new() }
+    }
+
     pub fn finish(self) -> Bytes {
-        Bytes::from(self.out)
+        self.out.freeze()
     }
 
     fn open(&mut self, kind: u8) {
@@ -100,6 +105,10 @@ impl Encoder for CborEncoder {
 
     fn close_structure(&mut self) {
         self.close(MAP);
+    }
+
+    fn open_structure_of(&mut self, length: usize) {
+        self.announce(MAP, length);
     }
 
     fn open_list(&mut self) {

@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use millstream_host::Buffer;
 use millstream_shapes::Encoder;
 use millstream_types::Timestamp;
 use std::io::Write as _;
@@ -7,16 +8,16 @@ use std::io::Write as _;
 #[derive(Debug, Default)]
 pub struct JsonEncoder {
     /// Only ASCII structure, escaped strings and base64: always valid JSON so far.
-    out: Vec<u8>,
+    out: Buffer,
 }
 
 impl JsonEncoder {
     pub fn with_capacity(bytes: usize) -> Self {
-        Self { out: Vec::with_capacity(bytes) }
+        Self { out: Buffer::with_capacity(bytes) }
     }
 
     pub fn finish(self) -> Bytes {
-        Bytes::from(self.out)
+        self.out.freeze()
     }
 
     /// A comma, unless this is the first item. No value ends in an opening bracket, so the last byte decides.
@@ -122,7 +123,7 @@ impl Encoder for JsonEncoder {
 
     fn blob(&mut self, value: &[u8]) {
         self.out.push(b'"');
-        base64_simd::STANDARD.encode_append(value, &mut self.out);
+        base64_simd::STANDARD.encode_append(value, &mut *self.out);
         self.out.push(b'"');
     }
 
