@@ -52,10 +52,17 @@ impl<'a> Router<'a> {
     /// The place of the open shard that takes `key` among the stream's shards.
     pub(crate) fn place(&self, key: HashKey) -> Option<usize> {
         let shards = &self.stream.shards;
+        let takes = |place: &usize| {
+            shards.get(*place).is_some_and(|shard| shard.is_open() && shard.range.contains(key))
+        };
+        // Where it is if the shards are as a stream is made, all of a size.
+        let guess = ((key.0 >> 64) * shards.len() as u128) >> 64;
+        if let Some(place) = usize::try_from(guess).ok().filter(takes) {
+            return Some(place);
+        }
         // Until a stream is resharded its shards are open and in order of their ranges. At most one open shard holds a
         // key, so a shard that is found is right whether they are or not.
         let after = shards.partition_point(|shard| shard.range.start <= key);
-        let takes = |place: &usize| shards[*place].is_open() && shards[*place].range.contains(key);
         after.checked_sub(1).filter(takes).or_else(|| {
             let open = self.open.get_or_init(|| open(shards));
             let after = open.partition_point(|place| shards[*place].range.start <= key);

@@ -1,11 +1,12 @@
 use crate::caps;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Either, StreamBody};
 use hyper::body::Incoming;
+use millstream_host::Buffer;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -110,7 +111,7 @@ async fn collect<'a>(
         return Err(BodyError::TooLarge { limit });
     }
     let mut whole = None;
-    let mut bytes = BytesMut::new();
+    let mut bytes = Buffer::default();
     let mut share: Option<SemaphorePermit<'a>> = None;
     let mut held_kib = 0;
     while let Some(frame) = body.frame().await {
@@ -135,7 +136,7 @@ async fn collect<'a>(
             continue;
         }
         if bytes.is_empty() {
-            bytes.reserve(announced.unwrap_or(0).max(data.len()));
+            bytes = Buffer::with_capacity(announced.unwrap_or(0).max(data.len()));
         }
         bytes.extend_from_slice(&data);
     }

@@ -1,3 +1,4 @@
+use millstream_api_kinesis::Operation as KinesisOperation;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -6,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge as PrometheusGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use std::fmt::{self, Debug, Formatter};
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -22,6 +24,13 @@ struct Request {
 struct Operation {
     service: &'static str,
     operation: &'static str,
+}
+
+/// What counts an operation's successes, so that the many need not look for it by its labels.
+#[derive(Debug)]
+struct Succeeded {
+    requests: Counter,
+    seconds: Histogram,
 }
 
 /// A value read when metrics are asked for.
@@ -103,6 +112,8 @@ impl Debug for Gauge {
 pub struct Metrics {
     requests: Family<Request, Counter>,
     seconds: Family<Operation, Histogram>,
+    /// By operation.
+    kinesis: [OnceLock<Succeeded>; KinesisOperation::ALL.len()],
     connections: PrometheusGauge,
     registry: Registry,
     gauges: Vec<Gauge>,
@@ -120,7 +131,8 @@ impl Metrics {
         registry.register("requests", "Requests answered", requests.clone());
         registry.register("request_seconds", "Time from a request's head to its answer's", seconds.clone());
         registry.register("connections", "Open connections", connections.clone());
-        Self { requests, seconds, connections, registry, gauges }
+        let kinesis = [const { OnceLock::new() }; KinesisOperation::ALL.len()];
+        Self { requests, seconds, kinesis, connections, registry, gauges }
     }
 
     pub(crate) fn answered(
@@ -132,6 +144,20 @@ impl Metrics {
     ) {
         self.requests.get_or_create(&Request { service, operation, result }).inc();
         self.seconds.get_or_create(&Operation { service, operation }).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn kinesis_succeeded(&self, operation: KinesisOperation, took: Duration) {
+        let find = || {
+            let (service, operation) = ("kinesis", operation.name());
+            let requests = self.requests.get_or_create_owned(&Request { service, operation, result: "OK" });
+            Succeeded {
+                requests,
+                seconds: self.seconds.get_or_create_owned(&Operation { service, operation }),
+            }
+        };
+        let found = self.kinesis[operation as usize].get_or_init(find);
+        found.requests.inc();
+        found.seconds.observe(took.as_secs_f64());
     }
 
     pub(crate) fn connection_opened(&self) {

@@ -119,12 +119,16 @@ impl Front {
     }
 }
 
+/// What all connections share: one count to keep for each request.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) front: Arc<Front>,
+    pub(crate) shutdown: CancellationToken,
+}
+
 /// Answer one request. Never fails: what goes wrong is an answer too.
-pub(crate) async fn answer(
-    front: Arc<Front>,
-    request: Request<Incoming>,
-    shutdown: CancellationToken,
-) -> Result<Answer, Infallible> {
+pub(crate) async fn answer(served: Arc<Served>, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    let front = &*served.front;
     let request_id = entropy::uuid();
     let (parts, body) = request.into_parts();
     let mut answer = match route(&parts, front.only_loopback) {
@@ -134,9 +138,12 @@ pub(crate) async fn answer(
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             operator::answer(StatusCode::OK, kind, text.into())
         }
-        Route::Code(key) => code(&front, &key).await,
-        Route::Kinesis(operation) => kinesis(&front, &parts, &operation, body, &request_id, shutdown).await,
-        Route::Lambda => lambda(&front, &parts, body, &request_id).await,
+        Route::Code(key) => code(front, key).await,
+        Route::Kinesis(operation) => {
+            kinesis(front, &parts, operation, body, &request_id, &served.shutdown).await
+        }
+        // Its future is large, and most requests are not for it.
+        Route::Lambda => Box::pin(lambda(front, &parts, body, &request_id)).await,
         refused @ (Route::Browser | Route::ForeignHost | Route::Unknown) => {
             body::discard(body);
             refuse(&refused, Encoding::of(&parts))
@@ -154,10 +161,11 @@ async fn kinesis(
     operation: &str,
     body: Incoming,
     request_id: &str,
-    shutdown: CancellationToken,
+    shutdown: &CancellationToken,
 ) -> Answer {
     let started = front.clock.monotonic();
-    let name = Operation::from_name(operation).map_or("unknown", Operation::name);
+    let known = Operation::from_name(operation);
+    let name = known.map_or("unknown", Operation::name);
     let encoding = Encoding::of(parts);
     let result = match body::read(body, caps::KINESIS_BODY, &front.kinesis_bodies).await {
         Err(error) => Err(kinesis_body_failure(&error)),
@@ -172,13 +180,15 @@ async fn kinesis(
     let took = front.clock.monotonic().saturating_sub(started);
     match result {
         Ok((answer, share)) => {
-            front.metrics.answered("kinesis", name, "OK", took);
+            if let Some(operation) = known {
+                front.metrics.kinesis_succeeded(operation, took);
+            }
             let (kind, body) = match answer {
                 millstream_kinesis::Answer::Body(bytes) => {
                     (encoding.content_type(), whole_with(bytes, share))
                 }
                 millstream_kinesis::Answer::Events(events) => {
-                    let until_shutdown = events.take_until(shutdown.cancelled_owned());
+                    let until_shutdown = events.take_until(shutdown.clone().cancelled_owned());
                     (event_stream::CONTENT_TYPE, frames(until_shutdown.boxed()))
                 }
             };
@@ -305,7 +315,7 @@ fn kinesis_body_failure(error: &BodyError) -> Failure {
 }
 
 /// What is for none of the services.
-fn refuse(route: &Route, encoding: Encoding) -> Answer {
+fn refuse(route: &Route<'_>, encoding: Encoding) -> Answer {
     let (status, code, message) = match route {
         Route::Browser => (
             StatusCode::FORBIDDEN,

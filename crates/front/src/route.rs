@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 /// What a request is for. One endpoint serves all, so this is told by path and `X-Amz-Target` alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
+pub(crate) enum Route<'a> {
     Health,
     Metrics,
     /// A function's or layer's zip, by its key in the code store.
-    Code(String),
+    Code(&'a str),
     /// The operation of `X-Amz-Target: Kinesis_20131202.<operation>`.
-    Kinesis(String),
+    Kinesis(&'a str),
     Lambda,
     /// A browser's request from some page: nothing here is for it.
     Browser,
@@ -24,7 +24,7 @@ const KINESIS: &str = "Kinesis_20131202.";
 
 /// `only_loopback`: the server can be reached from this machine alone, so a request for another host name was led
 /// here by somebody's DNS.
-pub(crate) fn route(parts: &Parts, only_loopback: bool) -> Route {
+pub(crate) fn route(parts: &Parts, only_loopback: bool) -> Route<'_> {
     let path = parts.uri.path();
     if only_loopback && !host(parts).is_none_or(is_local_name) {
         return Route::ForeignHost;
@@ -35,11 +35,11 @@ pub(crate) fn route(parts: &Parts, only_loopback: bool) -> Route {
         Some("metrics") => Route::Metrics,
         // Pages of other sites must not reach an endpoint that trusts whoever can connect; SDKs send no Origin.
         _ if parts.headers.contains_key(header::ORIGIN) => Route::Browser,
-        Some(rest) => rest.strip_prefix("code/").map_or(Route::Unknown, |key| Route::Code(key.to_owned())),
+        Some(rest) => rest.strip_prefix("code/").map_or(Route::Unknown, Route::Code),
         None => match target {
-            Some(target) if parts.method == Method::POST => target
-                .strip_prefix(KINESIS)
-                .map_or(Route::Unknown, |operation| Route::Kinesis(operation.to_owned())),
+            Some(target) if parts.method == Method::POST => {
+                target.strip_prefix(KINESIS).map_or(Route::Unknown, Route::Kinesis)
+            }
             None if Lambda::recognises(path) => Route::Lambda,
             Some(_) | None => Route::Unknown,
         },
@@ -69,25 +69,30 @@ mod tests {
     use super::*;
     use http::Request;
 
-    fn of(method: &str, path: &str, headers: &[(&str, &str)]) -> Route {
+    /// As the route's text: the route itself borrows from its request.
+    fn of(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        route(&request.body(()).unwrap().into_parts().0, true)
+        text(&route(&request.body(()).unwrap().into_parts().0, true))
+    }
+
+    fn text(route: &Route<'_>) -> String {
+        format!("{route:?}")
     }
 
     #[test]
     fn one_endpoint_tells_its_services_apart() {
         let target = ("x-amz-target", "Kinesis_20131202.PutRecords");
-        assert_eq!(of("POST", "/", &[target]), Route::Kinesis("PutRecords".into()));
-        assert_eq!(of("GET", "/2015-03-31/functions/", &[]), Route::Lambda);
-        assert_eq!(of("POST", "/", &[("x-amz-target", "DynamoDB_20120810.GetItem")]), Route::Unknown);
-        assert_eq!(of("GET", "/", &[]), Route::Unknown);
-        assert_eq!(of("GET", "/_millstream/health", &[]), Route::Health);
-        assert_eq!(of("GET", "/_millstream/code/abc", &[]), Route::Code("abc".into()));
-        assert_eq!(of("POST", "/", &[target, ("origin", "https://example.org")]), Route::Browser);
-        assert_eq!(of("POST", "/2015-03-31/functions", &[("origin", "null")]), Route::Browser);
+        assert_eq!(of("POST", "/", &[target]), text(&Route::Kinesis("PutRecords")));
+        assert_eq!(of("GET", "/2015-03-31/functions/", &[]), text(&Route::Lambda));
+        assert_eq!(of("POST", "/", &[("x-amz-target", "DynamoDB_20120810.GetItem")]), text(&Route::Unknown));
+        assert_eq!(of("GET", "/", &[]), text(&Route::Unknown));
+        assert_eq!(of("GET", "/_millstream/health", &[]), text(&Route::Health));
+        assert_eq!(of("GET", "/_millstream/code/abc", &[]), text(&Route::Code("abc")));
+        assert_eq!(of("POST", "/", &[target, ("origin", "https://example.org")]), text(&Route::Browser));
+        assert_eq!(of("POST", "/2015-03-31/functions", &[("origin", "null")]), text(&Route::Browser));
     }
 
     #[test]
@@ -95,10 +100,14 @@ mod tests {
         for host in
             ["127.0.0.1:4566", "localhost:4566", "[::1]:4566", "localhost", "api.localhost:80", "10.0.0.1"]
         {
-            assert_eq!(of("GET", "/2015-03-31/functions", &[("host", host)]), Route::Lambda, "{host}");
+            assert_eq!(of("GET", "/2015-03-31/functions", &[("host", host)]), text(&Route::Lambda), "{host}");
         }
         for host in ["evil.example:4566", "localhost.example", "127.0.0.1.example"] {
-            assert_eq!(of("GET", "/2015-03-31/functions", &[("host", host)]), Route::ForeignHost, "{host}");
+            assert_eq!(
+                of("GET", "/2015-03-31/functions", &[("host", host)]),
+                text(&Route::ForeignHost),
+                "{host}"
+            );
         }
     }
 }

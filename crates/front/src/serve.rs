@@ -1,4 +1,4 @@
-use crate::pipeline::Front;
+use crate::pipeline::{Front, Served};
 use crate::{caps, pipeline};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -45,10 +45,11 @@ pub async fn serve(
     let slots = Arc::new(Semaphore::new(caps::CONNECTIONS.min(half.max(1))));
     let graceful = GracefulShutdown::new();
     let builder = builder();
+    let served = Arc::new(Served { front, shutdown });
     loop {
         let accepted = tokio::select! {
             biased;
-            () = shutdown.cancelled() => break,
+            () = served.shutdown.cancelled() => break,
             accepted = accept(&mut listener, &slots) => accepted,
         };
         let (stream, slot) = match accepted {
@@ -62,18 +63,21 @@ pub async fn serve(
         };
         let asked = Arc::new(Notify::new());
         let service = {
-            let (front, shutdown, asked) = (front.clone(), shutdown.clone(), asked.clone());
+            let (served, asked) = (served.clone(), asked.clone());
             service_fn(move |request| {
                 asked.notify_one();
-                pipeline::answer(front.clone(), request, shutdown.clone())
+                // On the heap for as long as it lasts: hyper keeps the room for one in every connection, also in those
+                // that are silent.
+                Box::pin(pipeline::answer(served.clone(), request))
             })
         };
         let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection.into_owned());
-        let front = front.clone();
+        // On the heap by itself: moved into the task and pinned there, it would have its room twice.
+        let mut connection = Box::pin(graceful.watch(connection.into_owned()));
+        let served = served.clone();
         tokio::spawn(async move {
-            front.metrics().connection_opened();
-            tokio::pin!(connection);
+            let metrics = served.front.metrics();
+            metrics.connection_opened();
             // What comes before the first request has no time limit of hyper's: a client that says nothing, or half of
             // HTTP/2's greeting, would stay for ever.
             let silent = async {
@@ -90,7 +94,7 @@ pub async fn serve(
                 }
                 () = silent => tracing::debug!("a connection brought no request and is closed"),
             }
-            front.metrics().connection_closed();
+            metrics.connection_closed();
             drop(slot);
         });
     }
