@@ -6,10 +6,12 @@
 //! - `--sha`: SHA-256 of the body, as a verified signature needs;
 //! - `--wal`: write the records' bytes to a file with group commit and fdatasync, and answer after it.
 //!
-//! With `--answer` it answers everything with the bytes of a file instead, beside GetRecords.
+//! With `--answer` it answers everything with the bytes of a file instead, beside GetRecords; with `--encode` too, it makes
+//! those bytes anew each time from the records in them.
 //! Prints the address that it listens on as its first line, and runs until it is killed.
 
 mod answer;
+mod encode;
 mod parse;
 mod wal;
 
@@ -53,6 +55,9 @@ struct Arguments {
     /// Answer everything with the bytes of this file
     #[arg(long, value_name = "FILE")]
     answer: Option<PathBuf>,
+    /// Encode that answer of GetRecords, in JSON, from its records each time
+    #[arg(long, requires = "answer")]
+    encode: bool,
 }
 
 /// What every connection shares.
@@ -62,6 +67,8 @@ struct Rungs {
     sha: bool,
     wal: Option<wal::Wal>,
     answers: Answers,
+    /// What answers are made of, if they are made each time.
+    records: Option<encode::Records>,
 }
 
 /// As Millstream's front: no request comes later than this after the last.
@@ -80,11 +87,14 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let arguments = Arguments::parse();
     let wal = arguments.wal.as_deref().map(|path| wal::Wal::start(path, arguments.wal_bytes)).transpose()?;
+    let records = |path| encode::Records::of(&std::fs::read(path).context("cannot read the answer")?);
+    let encoded = arguments.answer.as_deref().filter(|_| arguments.encode);
     let rungs = Rungs {
         parse: arguments.parse || wal.is_some(),
         sha: arguments.sha,
         wal,
         answers: Answers::new(arguments.records, arguments.answer.as_deref())?,
+        records: encoded.map(records).transpose()?,
     };
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(Arc::new(rungs)))
 }
@@ -115,7 +125,8 @@ async fn answer(rungs: Arc<Rungs>, request: Request<Incoming>) -> Result<Respons
     let is_single = header("x-amz-target").is_some_and(|target| target.ends_with(".PutRecord"));
     Ok(match climb(&rungs, body, is_cbor, is_single).await {
         Ok(()) => {
-            let (kind, bytes) = rungs.answers.of(is_cbor, is_single);
+            let (kind, kept) = rungs.answers.of(is_cbor, is_single);
+            let bytes = rungs.records.as_ref().map_or(kept, encode::Records::encode);
             let mut response = Response::new(Full::new(bytes));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
             response

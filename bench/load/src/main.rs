@@ -9,6 +9,7 @@ mod connections;
 mod disk;
 mod get;
 mod http;
+mod memory;
 mod process;
 mod put;
 mod stats;
@@ -35,6 +36,8 @@ enum Command {
     Connections(connections::ConnectionsArgs),
     /// Measure one fdatasync of 4 KiB
     Disk(disk::DiskArgs),
+    /// Measure the writing to fresh memory
+    Memory(memory::MemoryArgs),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn measure() -> Result<Value> {
     let command = Command::parse();
     match command {
         Command::Disk(arguments) => disk::run(&arguments),
+        Command::Memory(arguments) => Ok(memory::run(&arguments)),
         other => tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(other)),
     }
 }
@@ -66,5 +70,6 @@ async fn run(command: Command) -> Result<Value> {
         Command::Subscribe(arguments) => subscribe::run(arguments).await,
         Command::Connections(arguments) => connections::run(arguments).await,
         Command::Disk(arguments) => disk::run(&arguments),
+        Command::Memory(arguments) => Ok(memory::run(&arguments)),
     }
 }

@@ -62,7 +62,8 @@ impl Bench {
         system::remove_all(&scratch)?;
         system::create_all(&scratch)?;
         let programs = own.join("release");
-        let machine = machine::look(&scratch, &program_json(&programs, "bench-load", &disk(&scratch))?)?;
+        let measured = |arguments: &[String]| program_json(&programs, "bench-load", arguments);
+        let machine = machine::look(&scratch, &measured(&disk(&scratch))?, &measured(&words("memory"))?)?;
         os::say(&format!("{machine}"));
         let (rounds, seconds) = if args.quick { (2, 1.0) } else { (3, 4.0) };
         Ok(Self {

@@ -19,6 +19,8 @@ pub(crate) struct Machine {
     /// One fdatasync of 4 KiB, in milliseconds.
     pub(crate) fdatasync_p50_ms: f64,
     fdatasync_p99_ms: f64,
+    /// Writing to memory that the process has just been given.
+    fresh_memory_gb_per_s: f64,
     /// Load of the last minute when the run began: what else was going on.
     load: String,
 }
@@ -28,21 +30,23 @@ impl fmt::Display for Machine {
         let Self { cpu, cores, memory_gib, kernel, disk, .. } = self;
         write!(f, "{cpu}, {cores} cores, {memory_gib} GiB, Linux {kernel}, {disk} with ")?;
         write!(f, "an fdatasync of 4 KiB in {:.2} ms (p50) and ", self.fdatasync_p50_ms)?;
-        write!(f, "{:.2} ms (p99), load {} before the run", self.fdatasync_p99_ms, self.load)
+        write!(f, "{:.2} ms (p99), fresh memory at ", self.fdatasync_p99_ms)?;
+        write!(f, "{:.2} GB/s, load {} before the run", self.fresh_memory_gb_per_s, self.load)
     }
 }
 
-/// Looks at the machine; `fdatasync` is what was measured in `directory`.
-pub(crate) fn look(directory: &Path, fdatasync: &Value) -> anyhow::Result<Machine> {
+/// Looks at the machine; `fdatasync` is what was measured in `directory`, and `memory` of fresh memory.
+pub(crate) fn look(directory: &Path, fdatasync: &Value, memory: &Value) -> anyhow::Result<Machine> {
     let milliseconds = |name: &str| fdatasync[name].as_f64().unwrap_or(f64::NAN) / 1e3;
     Ok(Machine {
         cpu: cpu()?,
         cores: std::thread::available_parallelism()?.get(),
-        memory_gib: memory()?,
+        memory_gib: memory_gib()?,
         kernel: os::read(Path::new("/proc/sys/kernel/osrelease"))?.trim().to_owned(),
         disk: disk(directory)?,
         fdatasync_p50_ms: milliseconds("p50_us"),
         fdatasync_p99_ms: milliseconds("p99_us"),
+        fresh_memory_gb_per_s: memory["gb_per_s"].as_f64().unwrap_or(f64::NAN),
         load: os::read(Path::new("/proc/loadavg"))?.split(' ').next().unwrap_or_default().to_owned(),
     })
 }
@@ -53,7 +57,7 @@ fn cpu() -> anyhow::Result<String> {
     Ok(name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned()))
 }
 
-fn memory() -> anyhow::Result<u64> {
+fn memory_gib() -> anyhow::Result<u64> {
     let text = os::read(Path::new("/proc/meminfo"))?;
     let kib = text
         .lines()
