@@ -108,7 +108,9 @@ impl Engine {
         shard_end: End,
     ) -> Result<Page, EngineError> {
         let end = shard_end.limit().min(chunk.tail);
-        let mut page = Page { next: from, ..Page::default() };
+        let found: usize = chunk.batches.iter().map(|stored| stored.batch.count as usize).sum();
+        let records = Vec::with_capacity(found.min(limit.records));
+        let mut page = Page { records, next: from, ..Page::default() };
         let mut bytes = 0;
         'batches: for stored in &chunk.batches {
             let arrival = stored.batch.timestamp;

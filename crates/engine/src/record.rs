@@ -32,21 +32,15 @@ impl Record {
         arrival: Timestamp,
         mut bytes: Bytes,
     ) -> Option<Self> {
-        if bytes.len() < HEADER || bytes.get_u8() != VERSION {
+        let (&[version, low, high], rest) = bytes.split_first_chunk::<HEADER>()?;
+        if version != VERSION {
             return None;
         }
-        let key_length = usize::from(bytes.get_u16_le());
-        if bytes.len() < key_length {
-            return None;
-        }
-        let key = bytes.split_to(key_length);
-        Some(Self {
-            position,
-            sequence_number: SequenceNumber::of_record(shard, position),
-            partition_key: std::str::from_utf8(&key).ok()?.to_owned(),
-            data: bytes,
-            arrival,
-        })
+        let key = rest.get(..usize::from(u16::from_le_bytes([low, high])))?;
+        let partition_key = std::str::from_utf8(key).ok()?.to_owned();
+        bytes.advance(HEADER + partition_key.len());
+        let sequence_number = SequenceNumber::of_record(shard, position);
+        Some(Self { position, sequence_number, partition_key, data: bytes, arrival })
     }
 
     /// What counts towards limits on bytes: data and partition key.

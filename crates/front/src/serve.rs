@@ -80,19 +80,20 @@ pub async fn serve(
             metrics.connection_opened();
             // What comes before the first request has no time limit of hyper's: a client that says nothing, or half of
             // HTTP/2's greeting, would stay for ever.
-            let silent = async {
-                if tokio::time::timeout(caps::FIRST_REQUEST, asked.notified()).await.is_ok() {
-                    std::future::pending::<()>().await;
-                }
-            };
-            tokio::select! {
+            let asked_in_time =
+                Box::pin(
+                    async move { tokio::time::timeout(caps::FIRST_REQUEST, asked.notified()).await.is_ok() },
+                );
+            let ended = tokio::select! {
                 biased;
-                ended = &mut connection => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection ended badly");
-                    }
-                }
-                () = silent => tracing::debug!("a connection brought no request and is closed"),
+                ended = &mut connection => Some(ended),
+                // Its timer is let go here: a connection may be silent for long after its first request.
+                in_time = asked_in_time => if in_time { Some(connection.await) } else { None },
+            };
+            match ended {
+                Some(Ok(())) => {}
+                Some(Err(error)) => tracing::debug!(%error, "a connection ended badly"),
+                None => tracing::debug!("a connection brought no request and is closed"),
             }
             metrics.connection_closed();
             drop(slot);

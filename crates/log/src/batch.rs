@@ -28,7 +28,7 @@ impl Batch {
     }
 
     pub fn records(&self) -> Records {
-        Records { rest: self.body.clone() }
+        Records { body: self.body.clone(), at: 0 }
     }
 }
 
@@ -148,20 +148,23 @@ impl StoredBatch {
 /// The records of a batch, each a slice of its body. Ends early on a body that is cut short.
 #[derive(Clone, Debug)]
 pub struct Records {
-    rest: Bytes,
+    body: Bytes,
+    /// Of the next record's length.
+    at: usize,
 }
 
 impl Iterator for Records {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
-        let (length, _) = self.rest.split_first_chunk::<4>()?;
+        let (length, rest) = self.body.get(self.at..)?.split_first_chunk::<4>()?;
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        if self.rest.len() < BatchBuilder::OVERHEAD + length {
+        if rest.len() < length {
             return None;
         }
-        let mut record = self.rest.split_to(BatchBuilder::OVERHEAD + length);
-        Some(record.split_off(BatchBuilder::OVERHEAD))
+        let start = self.at + BatchBuilder::OVERHEAD;
+        self.at = start + length;
+        Some(self.body.slice(start..self.at))
     }
 }
 
