@@ -72,6 +72,10 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MILLSTREAM_MAX_WORKERS", value_name = "N")]
     pub(crate) max_workers: Option<usize>,
 
+    /// Consumers (enhanced fan-out) that a stream may have registered, up to 10000; AWS allows 20 [default: 20]
+    #[arg(long, env = "MILLSTREAM_CONSUMERS_PER_STREAM", value_name = "N")]
+    pub(crate) consumers_per_stream: Option<usize>,
+
     /// Listen on an address that other machines can reach. There are no credentials yet: whoever reaches it can do
     /// anything, running code included
     #[arg(long, env = "MILLSTREAM_ALLOW_INSECURE_BIND", value_parser = BoolishValueParser::new())]

@@ -3,6 +3,7 @@ use crate::byte_size::ByteSize;
 use crate::cli::{ServeArguments, Source};
 use crate::log_options::LogOptions;
 use anyhow::{Context, Result, bail, ensure};
+use millstream_control::caps;
 use millstream_functions::Isolation;
 use millstream_types::Home;
 use serde::{Deserialize, Deserializer, de};
@@ -31,6 +32,7 @@ struct Settings {
     account: Option<String>,
     function_isolation: Option<String>,
     max_workers: Option<usize>,
+    consumers_per_stream: Option<usize>,
     allow_insecure_bind: Option<bool>,
     log_level: Option<String>,
     log_format: Option<LogFormat>,
@@ -73,6 +75,7 @@ pub(crate) struct Config {
     pub(crate) home: Home,
     pub(crate) isolation: Isolation,
     pub(crate) max_workers: usize,
+    pub(crate) consumers_per_stream: usize,
     pub(crate) log: LogOptions,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
@@ -96,6 +99,10 @@ impl Config {
         refuse_exposed(bind, exposed.or(file.allow_insecure_bind).unwrap_or(false))?;
         let max_workers = arguments.max_workers.or(file.max_workers).unwrap_or(DEFAULT_WORKERS);
         ensure!((1..=MOST_WORKERS).contains(&max_workers), "max-workers must be from 1 to {MOST_WORKERS}");
+        let consumers_per_stream = arguments.consumers_per_stream.or(file.consumers_per_stream);
+        let consumers_per_stream = consumers_per_stream.unwrap_or(caps::CONSUMERS_PER_STREAM);
+        let most = caps::MOST_CONSUMERS_PER_STREAM;
+        ensure!((1..=most).contains(&consumers_per_stream), "consumers-per-stream must be from 1 to {most}");
         let log = arguments.log.or(file.log());
         log.check()?;
         let storage = storage(&places(&arguments, &file))?;
@@ -107,6 +114,7 @@ impl Config {
             home: home(arguments.region.or(file.region), arguments.account.or(file.account))?,
             isolation: parse_isolation(isolation.as_deref())?,
             max_workers,
+            consumers_per_stream,
             log,
             log_level: arguments.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
             log_format: arguments.log_format.or(file.log_format).unwrap_or_default(),

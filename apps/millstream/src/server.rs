@@ -77,7 +77,8 @@ impl Server {
             storage: config.storage.clone(),
         });
         let only_loopback = config.bind.ip().is_loopback();
-        let kinesis = Kinesis::new(engine, config.home.clone());
+        let kinesis =
+            Kinesis::new(engine, config.home.clone()).with_consumers_per_stream(config.consumers_per_stream);
         let front =
             Arc::new(Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock, only_loopback));
         let shutdown = CancellationToken::new();

@@ -30,7 +30,7 @@ async fn some_history(control: &ControlHandle) {
         control.submit(ActivateStream { name: name.into() }).await.unwrap();
     }
     control
-        .submit(RegisterConsumer { stream: "a".into(), name: "app".into(), tags: BTreeMap::new() })
+        .submit(RegisterConsumer { stream: "a".into(), name: "app".into(), tags: BTreeMap::new(), limit: 20 })
         .await
         .unwrap();
     control.submit(DeleteStream { name: "b".into(), enforce_consumer_deletion: false }).await.unwrap();

@@ -6,8 +6,14 @@ pub const SHARDS: u64 = 20_000;
 /// Open shards that UpdateShardCount gives one stream (API reference, UpdateShardCount).
 pub const SHARDS_PER_STREAM: u32 = 10_000;
 
-/// Consumers registered on one stream (AWS: 20).
+/// Consumers registered on one stream, unless the server is set to allow more (AWS: 20).
 pub const CONSUMERS_PER_STREAM: usize = 20;
+
+/// What it can be set to.
+pub const MOST_CONSUMERS_PER_STREAM: usize = 10_000;
+
+/// Tags of a stream, and of a consumer (Developer Guide, "Tag restrictions").
+pub const TAGS: usize = 50;
 
 /// Streams of one server.
 pub const STREAMS: usize = 10_000;

@@ -23,11 +23,12 @@ mod stream;
 pub mod caps;
 
 pub use command::{
-    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, ChangeRetention, Checkpoint,
-    CloseShards, Command, ControlCommand, CreateFunction, CreateMapping, CreateStream, DeleteFunction,
-    DeleteLayerVersion, DeleteMapping, DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard,
-    MergeShards, PublishLayerVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveShards,
-    RemoveStream, RetentionChange, SettleMapping, SplitShard, UpdateFunction, UpdateShardCount,
+    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, ChangeRetention, ChangeStream,
+    ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateFunction, CreateMapping,
+    CreateStream, DeleteFunction, DeleteLayerVersion, DeleteMapping, DeleteStream, DeregisterConsumer,
+    FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion, RegisterConsumer, RemoveConsumer,
+    RemoveMapping, RemoveShards, RemoveStream, RetentionChange, SettleMapping, SplitShard, UpdateFunction,
+    UpdateShardCount,
 };
 pub use entry::{Entry, EntryError};
 pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};

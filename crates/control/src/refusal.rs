@@ -14,6 +14,8 @@ pub enum Refusal {
     ShardLimit { asked: u64, existing: u64, limit: u64 },
     #[error("there may be at most {limit} {what}")]
     Limit { what: &'static str, limit: usize },
+    #[error("stream {stream} and its consumers have at most {limit} tags each")]
+    TooManyTags { stream: String, limit: usize },
     #[error("stream {stream} has {count} consumers")]
     StreamHasConsumers { stream: String, count: usize },
     #[error("consumer {consumer} of stream {stream} already exists")]

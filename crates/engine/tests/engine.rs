@@ -52,7 +52,8 @@ impl World {
     }
 
     async fn consumer(&self, stream: &str) -> String {
-        let register = RegisterConsumer { stream: stream.into(), name: "app".into(), tags: BTreeMap::new() };
+        let register =
+            RegisterConsumer { stream: stream.into(), name: "app".into(), tags: BTreeMap::new(), limit: 20 };
         let arn = self.engine.control().submit(register).await.unwrap().arn;
         let active = |state: &Arc<millstream_control::State>| {
             state

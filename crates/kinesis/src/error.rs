@@ -123,6 +123,10 @@ fn refused(refusal: Refusal, account: &str) -> Failure {
             ErrorCode::LimitExceededException,
             format!("This request would exceed the limit of {limit} {what}."),
         ),
+        Refusal::TooManyTags { stream, limit } => Failure::invalid(format!(
+            "Failed to add tags to stream {stream} under account {account} because a given stream cannot have more than \
+             {limit} tags associated with it."
+        )),
         Refusal::StreamHasConsumers { stream, count } => Failure::in_use(format!(
             "Stream {stream} under account {account} has {count} registered consumers. Deregister them first, or set \
              EnforceConsumerDeletion."

@@ -13,6 +13,7 @@ mod records;
 mod retention;
 mod service;
 mod shapes;
+mod tags;
 mod target;
 mod token;
 

@@ -13,6 +13,7 @@ use millstream_types::Home;
 pub struct Kinesis {
     pub(crate) engine: Engine,
     pub(crate) home: Home,
+    pub(crate) consumers_per_stream: usize,
 }
 
 /// Event stream frames, ready to be sent. Ends when the subscription does.
@@ -44,7 +45,13 @@ macro_rules! answer {
 
 impl Kinesis {
     pub fn new(engine: Engine, home: Home) -> Self {
-        Self { engine, home }
+        Self { engine, home, consumers_per_stream: millstream_control::caps::CONSUMERS_PER_STREAM }
+    }
+
+    /// With another limit on the consumers of a stream than AWS's.
+    #[must_use]
+    pub fn with_consumers_per_stream(self, consumers_per_stream: usize) -> Self {
+        Self { consumers_per_stream, ..self }
     }
 
     pub(crate) fn control(&self) -> &ControlHandle {
@@ -62,6 +69,7 @@ impl Kinesis {
         use Operation as Op;
         let operation = Op::from_name(name).ok_or_else(|| unknown(name))?;
         match operation {
+            Op::AddTagsToStream => answer!(self, codec, body, AddTagsToStream, ops::add_tags_to_stream::run),
             Op::CreateStream => answer!(self, codec, body, CreateStream, ops::create_stream::run),
             Op::DecreaseStreamRetentionPeriod => {
                 answer!(
@@ -76,6 +84,7 @@ impl Kinesis {
             Op::DeregisterStreamConsumer => {
                 answer!(self, codec, body, DeregisterStreamConsumer, ops::deregister_stream_consumer::run)
             }
+            Op::DescribeLimits => answer!(self, codec, body, DescribeLimits, ops::describe_limits::run),
             Op::DescribeStream => answer!(self, codec, body, DescribeStream, ops::describe_stream::run),
             Op::DescribeStreamConsumer => {
                 answer!(self, codec, body, DescribeStreamConsumer, ops::describe_stream_consumer::run)
@@ -101,6 +110,12 @@ impl Kinesis {
                 answer!(self, codec, body, ListStreamConsumers, ops::list_stream_consumers::run)
             }
             Op::ListStreams => answer!(self, codec, body, ListStreams, ops::list_streams::run),
+            Op::ListTagsForResource => {
+                answer!(self, codec, body, ListTagsForResource, ops::list_tags_for_resource::run)
+            }
+            Op::ListTagsForStream => {
+                answer!(self, codec, body, ListTagsForStream, ops::list_tags_for_stream::run)
+            }
             Op::MergeShards => {
                 answer!(self, codec, body, MergeShards, ops::merge_shards::run)
             }
@@ -109,6 +124,9 @@ impl Kinesis {
             Op::RegisterStreamConsumer => {
                 answer!(self, codec, body, RegisterStreamConsumer, ops::register_stream_consumer::run)
             }
+            Op::RemoveTagsFromStream => {
+                answer!(self, codec, body, RemoveTagsFromStream, ops::remove_tags_from_stream::run)
+            }
             Op::SplitShard => {
                 answer!(self, codec, body, SplitShard, ops::split_shard::run)
             }
@@ -116,12 +134,19 @@ impl Kinesis {
                 let input = read::<api::SubscribeToShard, _>(codec, body)?;
                 Ok(Answer::Events(ops::subscribe_to_shard::run(self, codec, input).await?))
             }
+            Op::TagResource => answer!(self, codec, body, TagResource, ops::tag_resource::run),
+            Op::UntagResource => answer!(self, codec, body, UntagResource, ops::untag_resource::run),
+            Op::UpdateMaxRecordSize => {
+                answer!(self, codec, body, UpdateMaxRecordSize, ops::update_max_record_size::run)
+            }
             Op::UpdateShardCount => {
                 answer!(self, codec, body, UpdateShardCount, ops::update_shard_count::run)
             }
+            Op::UpdateStreamMode => {
+                answer!(self, codec, body, UpdateStreamMode, ops::update_stream_mode::run)
+            }
             Op::AcknowledgeDeadLetterQueueRecords
             | Op::AcknowledgeQueueRecords
-            | Op::AddTagsToStream
             | Op::CreateChannel
             | Op::CreateQueue
             | Op::DeleteChannel
@@ -129,31 +154,23 @@ impl Kinesis {
             | Op::DeleteResourcePolicy
             | Op::DescribeAccountSettings
             | Op::DescribeChannel
-            | Op::DescribeLimits
             | Op::DescribeQueue
             | Op::DisableEnhancedMonitoring
             | Op::EnableEnhancedMonitoring
             | Op::GetResourcePolicy
             | Op::ListChannels
             | Op::ListQueues
-            | Op::ListTagsForResource
-            | Op::ListTagsForStream
             | Op::PutResourcePolicy
             | Op::ReceiveDeadLetterQueueRecords
             | Op::ReceiveQueueRecords
-            | Op::RemoveTagsFromStream
             | Op::RestoreDeadLetterQueueRecords
             | Op::StartStreamEncryption
             | Op::StopStreamEncryption
-            | Op::TagResource
-            | Op::UntagResource
             | Op::UpdateAccountSettings
             | Op::UpdateChannel
             | Op::UpdateDeadLetterQueueRecordsVisibility
-            | Op::UpdateMaxRecordSize
             | Op::UpdateQueue
             | Op::UpdateQueueRecordsVisibility
-            | Op::UpdateStreamMode
             | Op::UpdateStreamRecordDistributionStrategy
             | Op::UpdateStreamWarmThroughput => Err(unknown(name)),
         }

@@ -6,6 +6,8 @@
 mod resharding;
 #[path = "operations/retention.rs"]
 mod retention;
+#[path = "operations/tags.rs"]
+mod tags;
 
 use futures_util::StreamExt;
 use millstream_engine::Engine;
@@ -288,6 +290,21 @@ async fn a_dry_run_changes_nothing() {
     let iterator = service.iterator("TRIM_HORIZON").await;
     let page = service.call("GetRecords", json!({"ShardIterator": iterator})).await;
     assert_eq!(page["Records"], json!([]));
+}
+
+#[tokio::test]
+async fn a_stream_has_as_many_consumers_as_on_aws_unless_the_server_is_set_otherwise() {
+    let service = Service::with_stream().await;
+    let register = |number: usize| json!({"StreamARN": ARN, "ConsumerName": format!("app-{number}")});
+    for number in 0..20 {
+        service.call("RegisterStreamConsumer", register(number)).await;
+    }
+    let refused = service.refused("RegisterStreamConsumer", register(20)).await;
+    let text = "This request would exceed the limit of 20 consumers of a stream.".to_owned();
+    assert_eq!(refused, ("LimitExceededException".to_owned(), text));
+    let service = Service { kinesis: service.kinesis.clone().with_consumers_per_stream(21), ..service };
+    service.call("RegisterStreamConsumer", register(20)).await;
+    assert_eq!(service.refused("RegisterStreamConsumer", register(21)).await.0, "LimitExceededException");
 }
 
 #[tokio::test]

@@ -140,6 +140,7 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
         refusal @ (Refusal::StreamExists(_)
         | Refusal::StreamBusy { .. }
         | Refusal::ShardLimit { .. }
+        | Refusal::TooManyTags { .. }
         | Refusal::StreamHasConsumers { .. }
         | Refusal::RetentionShorter { .. }
         | Refusal::RetentionLonger { .. }

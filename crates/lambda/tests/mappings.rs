@@ -173,6 +173,7 @@ async fn a_consumer_can_be_the_source() {
         stream: "signups".into(),
         name: "app".into(),
         tags: std::collections::BTreeMap::new(),
+        limit: 20,
     };
     let consumer = world.control.submit(command).await.unwrap();
     world

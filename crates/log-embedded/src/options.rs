@@ -18,7 +18,7 @@ pub struct Options {
     /// Bytes of recent batches that are kept in memory, all shards together.
     pub memory_tail_bytes: u64,
     /// Bytes of WAL that are brought to segments together: 64 KiB to 1 GiB. More make larger segments, and a start that
-    /// replays more.
+    /// replays more. A quarter of it is enough once it counts for half of the memory tail.
     pub flush_bytes: u64,
     /// How long a record may be in the WAL before it is brought to a segment, however little there is.
     pub flush_after: Duration,

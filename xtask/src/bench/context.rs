@@ -63,7 +63,7 @@ impl Bench {
         system::create_all(&scratch)?;
         let programs = own.join("release");
         let measured = |arguments: &[String]| program_json(&programs, "bench-load", arguments);
-        let machine = machine::look(&scratch, &measured(&disk(&scratch))?, &measured(&words("memory"))?)?;
+        let machine = machine::look(&scratch, &measured(&disk(&scratch))?, &measured(&touch(1.0)?)?)?;
         os::say(&format!("{machine}"));
         let (rounds, seconds) = if args.quick { (2, 1.0) } else { (3, 4.0) };
         Ok(Self {
@@ -131,6 +131,13 @@ impl Bench {
 /// Bytes of records that a server in memory may be given: it needs some times as much.
 pub(crate) fn memory_share() -> anyhow::Result<u64> {
     Ok((system::free_memory()? / 5).min(3_072 * MIB))
+}
+
+/// Writes to as much memory for the first time as a server in memory is given, or some times as much.
+pub(crate) fn touch(times: f64) -> anyhow::Result<Vec<String>> {
+    #[expect(clippy::cast_precision_loss, reason = "mebibytes, in the thousands")]
+    let mib = (memory_share()? / MIB) as f64 * times;
+    Ok(words(&format!("memory --mib {mib:.0}")))
 }
 
 fn disk(directory: &Path) -> Vec<String> {

@@ -37,11 +37,22 @@ impl Server {
 
     /// Millstream on a directory that stays, or in memory.
     pub(crate) fn on(bench: &Bench, name: &str, data: Option<&Path>) -> anyhow::Result<Self> {
+        Self::on_with(bench, name, data, &[])
+    }
+
+    fn on_with(bench: &Bench, name: &str, data: Option<&Path>, flags: &[String]) -> anyhow::Result<Self> {
         let ready = Scratch::new(bench, &format!("{name}.ready"))?;
         let file = ready.0.join("url");
         let mut command = millstream(bench, "127.0.0.1:0", data);
-        command.arg("--ready-file").arg(&file);
+        command.arg("--ready-file").arg(&file).args(flags);
         Self::started(bench, name, &command, &file)
+    }
+
+    /// Millstream with a new data directory and more flags.
+    pub(crate) fn with_flags(bench: &Bench, name: &str, flags: &str) -> anyhow::Result<Self> {
+        let data = Scratch::new(bench, name)?;
+        let server = Self::on_with(bench, name, Some(&data.0), &words(flags))?;
+        Ok(Self { _data: Some(data), ..server })
     }
 
     /// Millstream with as many open files as the system lets it have.

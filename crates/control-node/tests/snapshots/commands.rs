@@ -1,11 +1,11 @@
 //! Random commands of every kind, with few names, so that they meet each other.
 
 use millstream_control::{
-    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, Checkpoint, Code, Command,
-    CreateFunction, CreateMapping, CreateStream, DeleteFunction, DeleteLayerVersion, DeleteMapping,
-    DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
-    PublishLayerVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveStream, SettleMapping,
-    Source, StartingPosition, State, StreamMode, UpdateFunction,
+    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, ChangeStream, ChangeTags, Checkpoint,
+    Code, Command, CreateFunction, CreateMapping, CreateStream, DeleteFunction, DeleteLayerVersion,
+    DeleteMapping, DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse,
+    MappingSettings, PublishLayerVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveStream,
+    SettleMapping, Source, StartingPosition, State, StreamMode, UpdateFunction,
 };
 use millstream_types::{LogShard, Position, Timestamp};
 use std::collections::BTreeMap;
@@ -128,14 +128,25 @@ pub(crate) fn random_command(random: &mut Random, state: &State) -> Command {
 fn stream_command(random: &mut Random) -> Command {
     let (name, consumer) = (random.name("s"), random.name("c"));
     let stream_name = name.clone();
-    match random.below(10) {
+    match random.below(13) {
         0 | 1 => stream(&name, 1 + u32::try_from(random.below(4)).unwrap()).into(),
         2 | 3 => ActivateStream { name }.into(),
         4 => DeleteStream { name, enforce_consumer_deletion: random.one_in(2) }.into(),
         5 => RemoveStream { name }.into(),
-        6 => RegisterConsumer { stream: stream_name, name: consumer, tags: BTreeMap::new() }.into(),
+        6 => {
+            RegisterConsumer { stream: stream_name, name: consumer, tags: BTreeMap::new(), limit: 20 }.into()
+        }
         7 => ActivateConsumer { stream: stream_name, consumer }.into(),
         8 => DeregisterConsumer { stream: stream_name, consumer }.into(),
+        9 | 10 => {
+            let consumer = random.one_in(2).then_some(consumer);
+            let set = BTreeMap::from([(random.name("t"), random.name("v"))]);
+            ChangeTags { stream: stream_name, consumer, set, remove: [random.name("t")].into() }.into()
+        }
+        11 => {
+            let mode = random.one_in(2).then_some(StreamMode::OnDemand);
+            ChangeStream { name, mode, max_record_kib: random.one_in(2).then_some(2_048) }.into()
+        }
         _ => RemoveConsumer { stream: stream_name, consumer }.into(),
     }
 }

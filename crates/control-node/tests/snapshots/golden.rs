@@ -109,7 +109,7 @@ fn all_kinds_of_format_1_are_in_it() {
 
 fn consumer(stream: &str, name: &str) -> RegisterConsumer {
     let tags = BTreeMap::from([("team".into(), "telemetry".into())]);
-    RegisterConsumer { stream: stream.into(), name: name.into(), tags }
+    RegisterConsumer { stream: stream.into(), name: name.into(), tags, limit: 20 }
 }
 
 fn finish(name: &str, revision: &str, failed: bool) -> FinishFunctionUpdate {

@@ -15,7 +15,8 @@ async fn some_commands(control: &ControlHandle, tag: &str) -> Result<(), SubmitE
     let name = format!("stream-{tag}");
     submit(control, stream(&name, 3)).await?;
     submit(control, ActivateStream { name: name.clone() }).await?;
-    let consumer = RegisterConsumer { stream: name.clone(), name: "app".into(), tags: BTreeMap::new() };
+    let consumer =
+        RegisterConsumer { stream: name.clone(), name: "app".into(), tags: BTreeMap::new(), limit: 20 };
     submit(control, consumer).await?;
     submit(control, function(tag, &mut Random(1))).await?;
     submit(control, mapping(tag, &name, &mut Random(1))).await?;

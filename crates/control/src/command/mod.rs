@@ -5,6 +5,8 @@ mod activate_mapping;
 mod activate_stream;
 mod change_mapping;
 mod change_retention;
+mod change_stream;
+mod change_tags;
 mod checkpoint;
 mod close_shards;
 mod create_function;
@@ -76,6 +78,8 @@ commands! {
     activate_stream::ActivateStream,
     change_mapping::ChangeMapping,
     change_retention::ChangeRetention,
+    change_stream::ChangeStream,
+    change_tags::ChangeTags,
     checkpoint::Checkpoint,
     close_shards::CloseShards,
     create_function::CreateFunction,

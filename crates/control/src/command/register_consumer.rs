@@ -10,6 +10,19 @@ pub struct RegisterConsumer {
     pub stream: String,
     pub name: String,
     pub tags: BTreeMap<String, String>,
+    /// Consumers that the stream may have, this one included. A server's setting, and so part of the command: replaying it
+    /// must not depend on what the server is set to then.
+    #[serde(default = "usual", skip_serializing_if = "is_usual")]
+    pub limit: usize,
+}
+
+fn usual() -> usize {
+    caps::CONSUMERS_PER_STREAM
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_usual(limit: &usize) -> bool {
+    *limit == usual()
 }
 
 impl ControlCommand for RegisterConsumer {
@@ -23,8 +36,8 @@ impl ControlCommand for RegisterConsumer {
         if stream.consumers.contains_key(&self.name) {
             return Err(Refusal::ConsumerExists { stream: self.stream.clone(), consumer: self.name.clone() });
         }
-        if stream.consumers.len() >= caps::CONSUMERS_PER_STREAM {
-            return Err(Refusal::Limit { what: "consumers of a stream", limit: caps::CONSUMERS_PER_STREAM });
+        if stream.consumers.len() >= self.limit {
+            return Err(Refusal::Limit { what: "consumers of a stream", limit: self.limit });
         }
         let consumer = Consumer {
             name: self.name.clone(),

@@ -124,6 +124,7 @@ async fn a_subscription_ends_with_the_children() {
         stream: "s".into(),
         name: "app".into(),
         tags: std::collections::BTreeMap::new(),
+        limit: 20,
     };
     let arn = world.submit(register).await.arn;
     world

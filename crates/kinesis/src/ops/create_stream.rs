@@ -1,7 +1,7 @@
 //! CreateStream: a stream is `CREATING` until its shards are in the log.
 
 use crate::error::{self, Failure};
-use crate::{Kinesis, caps};
+use crate::{Kinesis, caps, tags};
 use millstream_api_kinesis as api;
 use millstream_control::{CreateStream, StreamMode};
 use millstream_shapes::Empty;
@@ -32,7 +32,7 @@ pub(crate) async fn run(service: &Kinesis, input: api::CreateStreamInput) -> Res
         shards,
         mode,
         max_record_kib: max_record_kib.unwrap_or(caps::RECORD_KIB),
-        tags: input.tags.unwrap_or_default(),
+        tags: tags::of_new(input.tags)?,
     };
     let created = service.control().submit(create).await;
     created.map_err(|error| error::control(error, &service.home.account))?;

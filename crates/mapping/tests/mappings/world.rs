@@ -93,7 +93,8 @@ impl World {
     }
 
     pub(crate) async fn consumer(&self) -> String {
-        let command = RegisterConsumer { stream: "s".into(), name: "app".into(), tags: BTreeMap::new() };
+        let command =
+            RegisterConsumer { stream: "s".into(), name: "app".into(), tags: BTreeMap::new(), limit: 20 };
         let arn = self.submit(command).await.arn;
         self.until("consumer active", |state| {
             let status = state.consumer("s", "app").unwrap().status;

@@ -82,10 +82,10 @@ fn lost(name: &str, found: &[Value]) -> Option<String> {
     ))
 }
 
-/// 1,000 subscribers on one shard, or as many as the server's limit of consumers lets there be.
+/// 1,000 subscribers on one shard, which AWS's limit of consumers does not allow.
 fn thousand(bench: &Bench, table: &mut Table, section: &mut Section) -> anyhow::Result<Value> {
     let (asked, puts) = (bench.or_quick(1_000, 100), bench.or_quick(200, 30));
-    let server = Server::on_disk(bench, "subscribe-many")?;
+    let server = Server::with_flags(bench, "subscribe-many", &format!("--consumers-per-stream {asked}"))?;
     server.create(bench, "many", 1)?;
     let more = format!("--subscribers {asked} --puts {puts} --pause-ms 100 --pid {}", server.pid());
     let found = subscribe(bench, &server.address, "many", &more)?;

@@ -1,0 +1,27 @@
+use crate::{ControlCommand, Refusal, State, StreamMode, StreamStatus};
+use millstream_types::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Set what a stream is, for all that comes after: what is not named stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeStream {
+    pub name: String,
+    pub mode: Option<StreamMode>,
+    /// The largest record: data and partition key, in KiB.
+    pub max_record_kib: Option<u32>,
+}
+
+impl ControlCommand for ChangeStream {
+    type Outcome = ();
+
+    fn apply(&self, state: &mut State, _at: Timestamp) -> Result<(), Refusal> {
+        let stream = state.change_stream(&self.name)?;
+        if stream.status != StreamStatus::Active {
+            return Err(Refusal::StreamBusy { name: self.name.clone(), status: stream.status });
+        }
+        stream.mode = self.mode.unwrap_or(stream.mode);
+        stream.max_record_kib = self.max_record_kib.unwrap_or(stream.max_record_kib);
+        Ok(())
+    }
+}

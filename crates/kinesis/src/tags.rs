@@ -1,0 +1,90 @@
+//! What the operations on tags share.
+
+use crate::Kinesis;
+use crate::error::{self, Failure};
+use millstream_api_kinesis as api;
+use millstream_control::{ChangeTags, caps};
+use millstream_shapes::Empty;
+use std::collections::BTreeMap;
+
+/// What has tags: a stream, or one of its consumers.
+pub(crate) struct Tagged {
+    stream: String,
+    consumer: Option<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+impl Tagged {
+    pub(crate) fn stream(service: &Kinesis, name: Option<&str>, arn: Option<&str>) -> Result<Self, Failure> {
+        let stream = service.stream(name, arn)?;
+        Ok(Self { stream: stream.name.clone(), consumer: None, tags: stream.tags.clone() })
+    }
+
+    /// The stream or consumer with this ARN.
+    pub(crate) fn resource(service: &Kinesis, arn: &str) -> Result<Self, Failure> {
+        if !arn.contains("/consumer/") {
+            return Self::stream(service, None, Some(arn));
+        }
+        let (stream, consumer) = service.consumer(Some(arn), None, None)?;
+        Ok(Self { stream: stream.name.clone(), consumer: Some(consumer.name), tags: consumer.tags })
+    }
+
+    pub(crate) async fn add(
+        self,
+        service: &Kinesis,
+        tags: BTreeMap<String, String>,
+    ) -> Result<Empty, Failure> {
+        check(tags.iter().flat_map(|(key, value)| [key.as_str(), value]))?;
+        if tags.iter().any(|(key, value)| key.contains('%') || value.contains('%')) {
+            return Err(Failure::invalid(format!(
+                "Failed to add tags to stream {} under account {} because some tags contained illegal characters. The \
+                 allowed characters are Unicode letters, white-spaces, '_',',','/','=','+','-','@'.",
+                self.stream, service.home.account
+            )));
+        }
+        self.change(service, tags, Vec::new()).await
+    }
+
+    pub(crate) async fn remove(self, service: &Kinesis, keys: Vec<String>) -> Result<Empty, Failure> {
+        check(keys.iter().map(String::as_str))?;
+        self.change(service, BTreeMap::new(), keys).await
+    }
+
+    async fn change(
+        self,
+        service: &Kinesis,
+        set: BTreeMap<String, String>,
+        remove: Vec<String>,
+    ) -> Result<Empty, Failure> {
+        let Self { stream, consumer, .. } = self;
+        let change = ChangeTags { stream, consumer, set, remove: remove.into_iter().collect() };
+        let changed = service.control().submit(change).await;
+        changed.map_err(|error| error::control(error, &service.home.account))?;
+        Ok(Empty {})
+    }
+}
+
+/// The tags that something is made with.
+pub(crate) fn of_new(tags: Option<BTreeMap<String, String>>) -> Result<BTreeMap<String, String>, Failure> {
+    let tags = tags.unwrap_or_default();
+    check(tags.iter().flat_map(|(key, value)| [key.as_str(), value]))?;
+    if tags.len() > caps::TAGS {
+        return Err(Failure::invalid(format!("There may be at most {} tags.", caps::TAGS)));
+    }
+    Ok(tags)
+}
+
+/// As AWS does it: a percent sign passes here, and is refused later in other words.
+fn check<'a>(mut texts: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+    let known = |c: char| c.is_alphanumeric() || " _./=+-%@".contains(c);
+    if texts.all(|text| text.chars().all(known)) {
+        return Ok(());
+    }
+    Err(Failure::invalid(
+        "Some tags contain invalid characters. Valid characters: Unicode letters, digits, white space, _ . / = + - % @.",
+    ))
+}
+
+pub(crate) fn shape((key, value): (&String, &String)) -> api::Tag {
+    api::Tag { key: key.clone(), value: Some(value.clone()), ..Default::default() }
+}
