@@ -72,7 +72,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MILLSTREAM_MAX_WORKERS", value_name = "N")]
     pub(crate) max_workers: Option<usize>,
 
-    /// Consumers (enhanced fan-out) that a stream may have registered, up to 10000; AWS allows 20 [default: 20]
+    /// Consumers (enhanced fan-out) that a stream may have registered, up to 1000; AWS allows 20 [default: 20]
     #[arg(long, env = "MILLSTREAM_CONSUMERS_PER_STREAM", value_name = "N")]
     pub(crate) consumers_per_stream: Option<usize>,
 

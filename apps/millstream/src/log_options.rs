@@ -11,8 +11,9 @@ const LEAST_ADMISSION: ByteSize = ByteSize(16 << 20);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "The log")]
 pub(crate) struct LogOptions {
-    /// Records that the write-ahead log gathers before they are brought to segments, 64KiB to 1GiB [default: 256MiB, or
-    /// half of --log-replay-bytes]
+    /// Records that the write-ahead log gathers before they are brought to segments, 64KiB to 1GiB; a quarter is enough
+    /// once they fill half of --log-memory-bytes, so raise both for larger segments [default: 256MiB, or half of
+    /// --log-replay-bytes]
     #[arg(long = "log-flush-bytes", env = "MILLSTREAM_LOG_FLUSH_BYTES", value_name = "SIZE")]
     pub(crate) flush_at: Option<ByteSize>,
 

@@ -10,7 +10,7 @@ pub const SHARDS_PER_STREAM: u32 = 10_000;
 pub const CONSUMERS_PER_STREAM: usize = 20;
 
 /// What it can be set to.
-pub const MOST_CONSUMERS_PER_STREAM: usize = 10_000;
+pub const MOST_CONSUMERS_PER_STREAM: usize = 1_000;
 
 /// Tags of a stream, and of a consumer (Developer Guide, "Tag restrictions").
 pub const TAGS: usize = 50;

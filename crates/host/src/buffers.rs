@@ -10,6 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// What is smaller is not worth keeping.
 const LEAST: usize = 64 << 10;
 
+/// What is larger comes too rarely to keep.
+const LARGEST: usize = 16 << 20;
+
 /// Bytes kept at most, all together.
 const MOST: usize = 48 << 20;
 
@@ -91,9 +94,10 @@ impl Drop for Buffer {
     }
 }
 
-/// Sizes in steps of a quarter or less, so that buffers of like size serve each other.
+/// Sizes in steps of a sixteenth or less, so that buffers of like size serve each other. What budgets count is the bytes
+/// used, so not much more than those may be held.
 fn rounded(bytes: usize) -> usize {
-    let step = (bytes.next_power_of_two() / 8).max(1);
+    let step = (bytes.next_power_of_two() / 32).max(1);
     bytes.next_multiple_of(step)
 }
 
@@ -106,7 +110,7 @@ impl Kept {
     /// One of at least this capacity, and not much more.
     fn take(&self, capacity: usize) -> Option<Vec<u8>> {
         let mut free = self.lock();
-        let (&found, buffers) = free.by_capacity.range_mut(capacity..=capacity + capacity / 4).next()?;
+        let (&found, buffers) = free.by_capacity.range_mut(capacity..=capacity + capacity / 16).next()?;
         let buffer = buffers.pop();
         if buffers.is_empty() {
             free.by_capacity.remove(&found);
@@ -116,15 +120,33 @@ impl Kept {
     }
 
     fn give(&self, buffer: Vec<u8>) {
-        let mut free = self.lock();
-        if free.bytes + buffer.capacity() > MOST {
-            // The allocator's again, outside the lock.
-            drop(free);
-            drop(buffer);
+        if buffer.capacity() > LARGEST {
             return;
+        }
+        // The allocator's again, outside the lock.
+        let mut gone = Vec::new();
+        let mut free = self.lock();
+        while free.bytes + buffer.capacity() > MOST {
+            gone.extend(free.evict(buffer.capacity()));
         }
         free.bytes += buffer.capacity();
         free.by_capacity.entry(buffer.capacity()).or_default().push(buffer);
+        drop(free);
+    }
+}
+
+impl Free {
+    /// Let go of a buffer, of another size than this if there is one: what is given back now is what is used now.
+    fn evict(&mut self, capacity: usize) -> Option<Vec<u8>> {
+        let other = self.by_capacity.keys().rev().find(|other| **other != capacity);
+        let chosen = other.copied().unwrap_or(capacity);
+        let buffers = self.by_capacity.get_mut(&chosen)?;
+        let buffer = buffers.pop();
+        if buffers.is_empty() {
+            self.by_capacity.remove(&chosen);
+        }
+        self.bytes -= buffer.as_ref().map_or(0, Vec::capacity);
+        buffer
     }
 }
 
@@ -137,10 +159,10 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_rounded_by_a_quarter_at_most() {
+    fn sizes_are_rounded_by_a_sixteenth_at_most() {
         for bytes in [LEAST, LEAST + 1, 100_000, 524_288, 524_289, 700_000, 10 << 20] {
             let rounded = rounded(bytes);
-            assert!(rounded >= bytes && rounded <= bytes + bytes / 4, "{bytes}: {rounded}");
+            assert!(rounded >= bytes && rounded <= bytes + bytes / 16 + 1, "{bytes}: {rounded}");
         }
     }
 
@@ -150,8 +172,8 @@ mod tests {
         kept.give(Vec::with_capacity(100_000));
         assert_eq!(kept.take(100_001), None);
         assert_eq!(kept.take(50_000), None);
-        assert_eq!(kept.take(90_000).map(|buffer| buffer.capacity()), Some(100_000));
-        assert_eq!(kept.take(90_000), None);
+        assert_eq!(kept.take(95_000).map(|buffer| buffer.capacity()), Some(100_000));
+        assert_eq!(kept.take(95_000), None);
         assert_eq!(kept.lock().bytes, 0);
     }
 
@@ -164,6 +186,19 @@ mod tests {
         let free = kept.lock();
         assert_eq!(free.bytes, MOST);
         assert_eq!(free.by_capacity.values().map(Vec::len).sum::<usize>(), MOST >> 20);
+    }
+
+    #[test]
+    fn what_is_used_now_takes_the_place_of_what_was() {
+        let kept = kept();
+        for capacity in [1 << 20, 300_000, LARGEST + 1] {
+            for _ in 0..1_000 {
+                kept.give(Vec::with_capacity(capacity));
+            }
+        }
+        let free = kept.lock();
+        assert!(free.bytes <= MOST);
+        assert_eq!(free.by_capacity.keys().copied().collect::<Vec<_>>(), [300_000]);
     }
 
     #[test]

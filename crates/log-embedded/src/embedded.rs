@@ -104,7 +104,12 @@ impl Core {
             let threads = || -> io::Result<_> {
                 Ok((Spares::background(found.spares, maker)?, Flusher::background(worker)?))
             };
-            threads().map_err(io_error(&**disk, "starting a thread"))?
+            let (spares, flusher) = threads().map_err(io_error(&**disk, "starting a thread"))?;
+            // A new directory's first file is small.
+            if found.end.file.len < options.wal_file_bytes {
+                spares.prepare();
+            }
+            (spares, flusher)
         } else {
             (Spares::inline(found.spares, maker), Flusher::Inline(Box::new(worker)))
         };

@@ -34,8 +34,8 @@ async fn a_consumer_is_tagged_by_its_arn() {
     let register = json!({"StreamARN": ARN, "ConsumerName": "app", "Tags": {"a": "1"}});
     let registered = service.call("RegisterStreamConsumer", register).await;
     let arn = &registered["Consumer"]["ConsumerARN"];
-    service.call("TagResource", json!({"ResourceARN": arn, "Tags": {"b": "2"}})).await;
-    service.call("UntagResource", json!({"ResourceARN": arn, "TagKeys": ["a"]})).await;
+    service.call("TagResource", json!({"ResourceARN": arn, "Tags": {"b": "2", "team:owner": "x"}})).await;
+    service.call("UntagResource", json!({"ResourceARN": arn, "TagKeys": ["a", "team:owner"]})).await;
     let tags = service.call("ListTagsForResource", json!({"ResourceARN": arn})).await;
     assert_eq!(tags, json!({"Tags": [{"Key": "b", "Value": "2"}]}));
     assert_eq!(service.call("ListTagsForResource", json!({"ResourceARN": ARN})).await, json!({"Tags": []}));
@@ -54,6 +54,7 @@ async fn tags_are_refused_in_the_words_and_the_order_of_aws() {
     let cases = [
         (json!({"a;b": "1"}), invalid),
         (json!({"a": "b\tc"}), invalid),
+        (json!({"team:owner": "x"}), invalid),
         (json!({"a%": ";"}), invalid),
         (json!({"a%": "1"}), illegal),
         (numbered(51), many),

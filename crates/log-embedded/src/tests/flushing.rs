@@ -108,15 +108,14 @@ fn wal_files_are_written_anew() {
 #[test]
 fn a_flush_begins_while_what_it_brings_is_in_memory() {
     let flush_bytes = 4 * FILE_BYTES;
-    // Room for half of the small batches that the WAL takes until then.
-    let tail = flush_bytes / 4_096 * (100 + caps::BATCH_OVERHEAD) / 2;
-    for (memory_tail, flushes) in [(tail, 3), (1 << 20, 0)] {
+    // One that would be half full after a quarter of that, one that never is, and one that is too small to matter.
+    for (memory_tail, flushes) in [(40 << 10, 3), (1 << 20, 0), (8 << 10, 0)] {
         let disk = SimDisk::new(1);
         let options = Options { flush_bytes, replay_bytes: 8 * flush_bytes, ..options(&disk, memory_tail) };
         let (mut core, _) = open_with(&options).unwrap();
         done(&mut core, shards([1]));
         for _ in 0..flush_bytes / 4_096 - 2 {
-            done(&mut core, vec![append(1, 5, 100)]);
+            done(&mut core, vec![append(1, 5, 3_000)]);
             core.writer.tend();
         }
         assert_eq!(core.shared.stats().flushes, flushes, "with a memory tail of {memory_tail}");

@@ -165,7 +165,7 @@ impl Writer {
         let limits = Limits {
             file_bytes: options.wal_file_bytes,
             flush_bytes: options.flush_bytes,
-            flush_held: options.memory_tail_bytes / 2,
+            flush_held: flush_held(options),
             flush_after: options.flush_after,
             replay_bytes: options.replay_bytes,
         };
@@ -576,6 +576,12 @@ impl Writer {
         bytes.fetch_add(held, Ordering::Relaxed);
         bytes.fetch_sub(freed, Ordering::Relaxed);
     }
+}
+
+/// Half of the memory tail; a tail that holds less than the least flush takes never has it all.
+fn flush_held(options: &Options) -> u64 {
+    let tail = options.memory_tail_bytes;
+    if tail < options.flush_bytes / 4 { u64::MAX } else { tail / 2 }
 }
 
 /// What is kept at the end of a file for trims, drops and discards, which make room.
