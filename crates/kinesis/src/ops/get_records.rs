@@ -83,3 +83,32 @@ fn expired(issued: Timestamp, now: Timestamp) -> Failure {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_wire::{cbor, json};
+
+    #[test]
+    fn the_answer_is_that_of_the_model() {
+        for (next, behind, children) in
+            [(Some("next"), Some(5), None), (None, None, Some(vec![api::ChildShard::default()]))]
+        {
+            let next_shard_iterator = next.map(str::to_owned);
+            let model = api::GetRecordsOutput {
+                next_shard_iterator: next_shard_iterator.clone(),
+                millis_behind_latest: behind,
+                child_shards: children.clone(),
+                ..Default::default()
+            };
+            let answer = Answer {
+                records: Records(Vec::new()),
+                next_shard_iterator,
+                millis_behind_latest: behind,
+                child_shards: children,
+            };
+            assert_eq!(json::encode(&answer), json::encode(&model));
+            assert_eq!(cbor::encode(&answer), cbor::encode(&model));
+        }
+    }
+}

@@ -130,3 +130,32 @@ fn event_shape(event: Event, shard: ShardId) -> EventShape {
         records: Records(page.records),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_wire::{cbor, json};
+
+    #[test]
+    fn an_event_is_that_of_the_model() {
+        for (continuation, children) in
+            [(Some("number"), None), (None, Some(vec![api::ChildShard::default()]))]
+        {
+            let continuation_sequence_number = continuation.map(str::to_owned);
+            let model = api::SubscribeToShardEvent {
+                continuation_sequence_number: continuation_sequence_number.clone(),
+                millis_behind_latest: 7,
+                child_shards: children.clone(),
+                ..Default::default()
+            };
+            let event = EventShape {
+                records: Records(Vec::new()),
+                continuation_sequence_number,
+                millis_behind_latest: 7,
+                child_shards: children,
+            };
+            assert_eq!(json::encode(&event), json::encode(&model));
+            assert_eq!(cbor::encode(&event), cbor::encode(&model));
+        }
+    }
+}
