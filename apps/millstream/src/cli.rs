@@ -55,11 +55,12 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MILLSTREAM_READY_FILE", value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
 
-    /// Region in ARNs [default: us-east-1]
+    /// The server's own region: that of requests whose credentials name none [default: us-east-1]
     #[arg(long, env = "MILLSTREAM_REGION")]
     pub(crate) region: Option<String>,
 
-    /// Account in ARNs, twelve digits [default: 000000000000]
+    /// The server's own account: that of every access key but those of twelve digits, which are accounts themselves
+    /// [default: 000000000000]
     #[arg(long, env = "MILLSTREAM_ACCOUNT", value_name = "ID")]
     pub(crate) account: Option<String>,
 

@@ -201,7 +201,7 @@ fn home(region: Option<String>, account: Option<String>) -> Result<Home> {
         account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()),
         "{account:?} is not an account id: twelve digits"
     );
-    Ok(Home { partition: default.partition, region, account })
+    Ok(Home::new(region, account))
 }
 
 pub(crate) fn parse_isolation(text: Option<&str>) -> Result<Isolation> {

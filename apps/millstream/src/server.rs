@@ -5,6 +5,7 @@ use crate::gauges;
 use crate::health::ServerHealth;
 use crate::log_options::{LogOptions, explain};
 use anyhow::{Context, Result};
+use millstream_control::State;
 use millstream_engine::Engine;
 use millstream_front::{Front, Gauge, Metrics, serve};
 use millstream_functions::{CodeStore, Functions, Isolation, Runtime};
@@ -14,6 +15,7 @@ use millstream_lambda::Lambda;
 use millstream_log::{Log, MemoryLog};
 use millstream_log_embedded::EmbeddedLog;
 use millstream_mapping::Mappings;
+use millstream_types::{Arn, Home};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -48,12 +50,12 @@ impl Server {
         let clock = SystemClock::shared();
         let (log, code, mut gauge_list) = open(&config.storage, config.log).await?;
         let control = millstream_control_node::open(log.clone(), clock.clone()).await?;
+        warn_of_another_home(&control.state(), &config.home);
         let engine = Engine::new(log.clone(), control.clone(), clock.clone());
         let functions = start_functions(config, code, &endpoint, clock.clone()).await?;
         let mappings = Mappings::start(millstream_mapping::Options {
             engine: engine.clone(),
             functions: functions.clone(),
-            region: config.home.region.clone(),
         });
         let lambda = Lambda::start(millstream_lambda::Options {
             control,
@@ -112,6 +114,20 @@ impl Server {
             lifecycle.abort();
         }
         within("log", self.log.close()).await;
+    }
+}
+
+/// Resources of the server's own home are kept by their names alone, so the settings must go on saying what it is.
+fn warn_of_another_home(state: &State, home: &Home) {
+    let arns = state.streams.values().map(|stream| (&stream.name, &stream.arn));
+    let mut own = arns.filter(|(key, _)| home.has(key));
+    let parsed = |arn: &String| arn.parse::<Arn>().is_ok_and(|arn| home.owns(&arn));
+    if let Some((stream, arn)) = own.find(|(_, arn)| !parsed(arn)) {
+        tracing::warn!(
+            stream,
+            arn,
+            "this data was made with another --account or --region: its ARNs keep them, and are not found by them"
+        );
     }
 }
 

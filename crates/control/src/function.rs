@@ -1,4 +1,4 @@
-use millstream_types::Timestamp;
+use millstream_types::{Timestamp, name_of_key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -64,6 +64,7 @@ pub enum UpdateStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Function {
+    /// Its key: see `Home::key`. [`Function::own_name`] is what its owner called it.
     pub name: String,
     pub arn: String,
     pub code: Code,
@@ -79,6 +80,10 @@ pub struct Function {
 }
 
 impl Function {
+    pub fn own_name(&self) -> &str {
+        name_of_key(&self.name)
+    }
+
     /// The code and settings that the API shows: those of an update in progress, if there is one.
     pub fn shown(&self) -> (&Code, &FunctionSettings) {
         self.next.as_ref().map_or((&self.code, &self.settings), |next| (&next.0, &next.1))

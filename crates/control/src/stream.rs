@@ -1,5 +1,5 @@
 use crate::Reshard;
-use millstream_types::{HashKey, HashRange, LogShard, Position, ShardId, Timestamp};
+use millstream_types::{HashKey, HashRange, LogShard, Position, ShardId, Timestamp, name_of_key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -28,6 +28,7 @@ pub enum StreamMode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stream {
+    /// Its key: see `Home::key`. [`Stream::own_name`] is what its owner called it.
     pub name: String,
     pub arn: String,
     pub created: Timestamp,
@@ -109,6 +110,10 @@ pub struct Consumer {
 }
 
 impl Stream {
+    pub fn own_name(&self) -> &str {
+        name_of_key(&self.name)
+    }
+
     pub fn retention_millis(&self) -> u64 {
         u64::from(self.retention_hours) * 3_600_000
     }

@@ -6,6 +6,7 @@
 //! Invariant: an error is logged here, once, with the cause that the client does not see.
 
 mod body;
+mod caller;
 mod metrics;
 mod operator;
 mod pipeline;

@@ -1,10 +1,10 @@
 //! A request's way through the server, in order: route, body, service, answer.
 
 use crate::body::{self, Answer, BodyError, frames, whole, whole_with};
-use crate::caps;
 use crate::metrics::Metrics;
 use crate::operator::{self, Health};
 use crate::route::{Route, route};
+use crate::{caller, caps};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -172,7 +172,9 @@ async fn kinesis(
         Ok(body) => match answer_share(front, name).await {
             Err(failure) => Err(failure),
             Ok(share) => {
-                let answer = encoding.call(&front.kinesis, operation, &body.bytes).await;
+                let elsewhere = caller::home(parts, front.kinesis.home()).map(|home| front.kinesis.at(home));
+                let service = elsewhere.as_ref().unwrap_or(&front.kinesis);
+                let answer = encoding.call(service, operation, &body.bytes).await;
                 answer.map(|answer| (answer, share))
             }
         },
@@ -229,8 +231,10 @@ async fn lambda(front: &Front, parts: &Parts, body: Incoming, request_id: &str) 
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
         .collect();
     let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    let elsewhere = caller::home(parts, front.kinesis.home()).map(|home| front.lambda.at(home));
+    let service = elsewhere.as_ref().unwrap_or(&front.lambda);
     let answer =
-        front.lambda.call(request_id, parts.method.as_str(), path, query, headers, body.bytes.clone()).await;
+        service.call(request_id, parts.method.as_str(), path, query, headers, body.bytes.clone()).await;
     let took = front.clock.monotonic().saturating_sub(started);
     let name = answer.operation.map_or("unknown", LambdaOperation::name);
     match &answer.failure {

@@ -1,6 +1,6 @@
 //! The environment variables of a worker, those that were recorded on AWS.
 
-use crate::options::Options;
+use crate::options::{Credentials, Options};
 use crate::runtimes::Runtime;
 use crate::sandbox::Isolation;
 use crate::spec::FunctionSpec;
@@ -25,15 +25,18 @@ pub(crate) fn variables(
     let mut all = replaceable(options, places);
     all.extend(spec.environment.clone());
     let Places { task, opt, runtime } = places;
-    let credentials = &options.credentials;
+    // arn:PARTITION:lambda:REGION:ACCOUNT:…
+    let mut home = spec.arn.split(':').skip(3);
+    let region = home.next().unwrap_or(&options.region);
+    let credentials = options.credentials.clone().unwrap_or_else(|| Credentials::of_account(home.next()));
     let memory = spec.memory_mb.to_string();
     let mut reserved = vec![
         ("_HANDLER", spec.handler.as_str()),
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id.as_str()),
         ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.as_str()),
         ("AWS_SESSION_TOKEN", credentials.session_token.as_str()),
-        ("AWS_REGION", options.region.as_str()),
-        ("AWS_DEFAULT_REGION", options.region.as_str()),
+        ("AWS_REGION", region),
+        ("AWS_DEFAULT_REGION", region),
         ("AWS_LAMBDA_FUNCTION_NAME", spec.name.as_str()),
         ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.as_str()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.as_str()),

@@ -26,9 +26,11 @@ pub struct Options {
     pub idle_expiry: Duration,
     /// What functions get as AWS_ENDPOINT_URL, so that their SDK finds this server.
     pub endpoint_url: Option<String>,
+    /// For functions whose ARN names none.
     pub region: String,
-    /// What functions sign their own calls with.
-    pub credentials: Credentials,
+    /// What functions sign their own calls with; `None` for a server that asks for no credentials and knows accounts by
+    /// access keys of twelve digits.
+    pub credentials: Option<Credentials>,
     /// Directories that hold `python3.12/bin/python3.12` and the like, looked at before PATH.
     pub runtime_dirs: Vec<PathBuf>,
     /// Further paths of the host that functions see, read-only and at the same place.
@@ -52,7 +54,7 @@ impl Default for Options {
             idle_expiry: caps::DEFAULT_IDLE_EXPIRY,
             endpoint_url: None,
             region: "us-east-1".to_owned(),
-            credentials: Credentials::default(),
+            credentials: None,
             runtime_dirs: Vec::new(),
             read_only_paths: Vec::new(),
             hidden_dirs: Vec::new(),
@@ -70,11 +72,15 @@ pub struct Credentials {
     pub session_token: String,
 }
 
-impl Default for Credentials {
-    /// The `test` of local development.
-    fn default() -> Self {
+impl Credentials {
+    /// Those of local development: nobody checks them.
+    pub(crate) fn of_account(account: Option<&str>) -> Self {
         let test = || "test".to_owned();
-        Self { access_key_id: test(), secret_access_key: test(), session_token: test() }
+        Self {
+            access_key_id: account.map_or_else(test, str::to_owned),
+            secret_access_key: test(),
+            session_token: test(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use millstream_control_node::SubmitError;
 use millstream_engine::EngineError;
 use millstream_log::{AppendError, ReadError, Refused};
 use millstream_shapes::{DecodeError, Violations};
+use millstream_types::{Home, name_of_key};
 
 /// An error for the client, and for the log what the client must not see.
 #[derive(Clone, Debug)]
@@ -47,12 +48,20 @@ impl Failure {
         Ok(())
     }
 
+    /// What is below the API calls resources by their keys; clients know them by name.
+    pub(crate) fn told_at(mut self, home: &Home) -> Self {
+        if !home.is_own() {
+            self.error.message = self.error.message.replace(home.key_prefix(), "");
+        }
+        self
+    }
+
     fn internal(message: &str, cause: impl std::fmt::Display) -> Self {
         Self { internal: Some(cause.to_string()), ..Self::new(ErrorCode::InternalFailure, message) }
     }
 
     pub(crate) fn no_stream(stream: &str, account: &str) -> Self {
-        Self::not_found(format!("Stream {stream} under account {account} not found."))
+        Self::not_found(format!("Stream {} under account {account} not found.", name_of_key(stream)))
     }
 }
 

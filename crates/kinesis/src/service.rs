@@ -12,6 +12,7 @@ use millstream_types::Home;
 #[derive(Clone, Debug)]
 pub struct Kinesis {
     pub(crate) engine: Engine,
+    /// The account and region that requests mean.
     pub(crate) home: Home,
     pub(crate) consumers_per_stream: usize,
 }
@@ -54,13 +55,33 @@ impl Kinesis {
         Self { consumers_per_stream, ..self }
     }
 
+    /// The server's own account and region, or those of [`Kinesis::at`].
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The service for requests that mean another account or region of this server.
+    #[must_use]
+    pub fn at(&self, home: Home) -> Self {
+        Self { home, ..self.clone() }
+    }
+
     pub(crate) fn control(&self) -> &ControlHandle {
         self.engine.control()
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm for each of the API's operations")]
     /// Run the operation that `name` names (the part of `X-Amz-Target` after the dot).
     pub async fn call<C: Codec + Clone + Send + Sync + 'static>(
+        &self,
+        codec: &C,
+        name: &str,
+        body: &Bytes,
+    ) -> Result<Answer, Failure> {
+        self.dispatch(codec, name, body).await.map_err(|failure| failure.told_at(&self.home))
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm for each of the API's operations")]
+    async fn dispatch<C: Codec + Clone + Send + Sync + 'static>(
         &self,
         codec: &C,
         name: &str,

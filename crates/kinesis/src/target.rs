@@ -3,39 +3,44 @@
 use crate::error::{self, Failure};
 use crate::service::Kinesis;
 use millstream_control::{Consumer, Shard, Stream};
-use millstream_types::{Arn, ShardId};
+use millstream_types::{Arn, ShardId, name_of_key};
 use std::sync::Arc;
 
 impl Kinesis {
-    /// The stream's name, whatever state it is in.
+    /// The stream's key, whatever state it is in.
     pub(crate) fn name(&self, name: Option<&str>, arn: Option<&str>) -> Result<String, Failure> {
-        let from_arn = arn.map(|arn| self.name_of_arn(arn)).transpose()?;
-        match (name, from_arn) {
+        let from_arn = arn.map(|arn| self.key_of_arn(arn)).transpose()?;
+        match (name.map(|name| self.home.key(name)), from_arn) {
             (None, None) => Err(Failure::invalid("Either StreamName or StreamARN must be given.")),
-            (Some(name), Some(from_arn)) if name != from_arn => {
-                Err(Failure::invalid(format!("StreamName {name} and StreamARN name different streams.")))
-            }
-            (Some(name), _) => Ok(name.to_owned()),
+            (Some(key), Some(from_arn)) if key != from_arn => Err(Failure::invalid(format!(
+                "StreamName {} and StreamARN name different streams.",
+                name_of_key(&key)
+            ))),
+            (Some(key), _) => Ok(key),
             (None, Some(from_arn)) => Ok(from_arn),
         }
     }
 
-    fn name_of_arn(&self, text: &str) -> Result<String, Failure> {
+    /// A stream of another account is meant by its ARN alone, in the region that the request is for.
+    fn key_of_arn(&self, text: &str) -> Result<String, Failure> {
         let arn: Arn =
             text.parse().map_err(|_bad| Failure::invalid(format!("{text} is not the ARN of a stream.")))?;
         let name = arn
             .stream_name()
             .ok_or_else(|| Failure::invalid(format!("{text} is not the ARN of a stream.")))?;
-        if arn.region != self.home.region || arn.account != self.home.account {
+        if arn.region != self.home.region {
             return Err(Failure::no_stream(name, &arn.account));
         }
-        Ok(name.to_owned())
+        Ok(self.home.beside(&arn.region, &arn.account).key(name))
     }
 
     pub(crate) fn stream(&self, name: Option<&str>, arn: Option<&str>) -> Result<Arc<Stream>, Failure> {
-        let name = self.name(name, arn)?;
+        self.stream_of_key(&self.name(name, arn)?)
+    }
+
+    pub(crate) fn stream_of_key(&self, key: &str) -> Result<Arc<Stream>, Failure> {
         let state = self.control().state();
-        state.streams.get(&name).cloned().ok_or_else(|| Failure::no_stream(&name, &self.home.account))
+        state.streams.get(key).cloned().ok_or_else(|| Failure::no_stream(key, &self.home.account))
     }
 
     /// A stream that takes and gives records, also while it is resharded. One that is not active yet is not found, as on
@@ -45,7 +50,21 @@ impl Kinesis {
         name: Option<&str>,
         arn: Option<&str>,
     ) -> Result<Arc<Stream>, Failure> {
-        let stream = self.stream(name, arn)?;
+        self.serving(self.stream(name, arn)?)
+    }
+
+    /// The stream of an iterator, which may be another account's.
+    pub(crate) fn stream_of_iterator(&self, key: &str, arn: Option<&str>) -> Result<Arc<Stream>, Failure> {
+        if arn.map(|arn| self.key_of_arn(arn)).transpose()?.is_some_and(|named| named != key) {
+            return Err(Failure::invalid(format!(
+                "The ShardIterator is of stream {}, which StreamARN does not name.",
+                name_of_key(key)
+            )));
+        }
+        self.serving(self.stream_of_key(key)?)
+    }
+
+    fn serving(&self, stream: Arc<Stream>) -> Result<Arc<Stream>, Failure> {
         if stream.status.is_serving() {
             Ok(stream)
         } else {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "operations/homes.rs"]
+mod homes;
 #[path = "operations/resharding.rs"]
 mod resharding;
 #[path = "operations/retention.rs"]

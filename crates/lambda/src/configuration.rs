@@ -61,7 +61,7 @@ fn what_was_set(
     let environment =
         api::EnvironmentResponse { variables: Some(settings.environment.clone()), ..Default::default() };
     api::FunctionConfiguration {
-        function_name: Some(function.name.clone()),
+        function_name: Some(function.own_name().to_owned()),
         function_arn: Some(function.arn.clone()),
         runtime: Some(settings.runtime.as_str().into()),
         role: Some(settings.role.clone()),
@@ -95,7 +95,7 @@ fn what_was_set(
         }),
         logging_config: Some(api::LoggingConfig {
             log_format: Some("Text".into()),
-            log_group: Some(format!("/aws/lambda/{}", function.name)),
+            log_group: Some(format!("/aws/lambda/{}", function.own_name())),
             ..Default::default()
         }),
         ..Default::default()

@@ -18,6 +18,14 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What is below the API calls resources by their keys; clients know them by name.
+    pub(crate) fn told_at(mut self, home: &Home) -> Self {
+        if !home.is_own() {
+            self.error.message = self.error.message.replace(home.key_prefix(), "");
+        }
+        self
+    }
+
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { error: Error::new(code, message), internal: None }
     }

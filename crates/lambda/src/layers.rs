@@ -61,11 +61,15 @@ impl Lambda {
             return Err(Failure::invalid("Layer Version Cannot be less than 1"));
         }
         let here = name.account == home.account;
-        let version = state.layer_version(name.layer, name.version).filter(|_| here);
+        let version = state.layer_version(&home.key(name.layer), name.version).filter(|_| here);
         version.map(AsRef::as_ref).ok_or_else(missing)
     }
 
-    /// A layer's own name, from a name or an ARN without a version. A layer that is elsewhere is not there.
+    /// A layer's key, from a name or an ARN without a version. A layer that is elsewhere is not there.
+    pub(crate) fn layer_key(&self, text: &str) -> Result<String, Failure> {
+        self.layer_name(text).map(|name| self.home().key(name))
+    }
+
     pub(crate) fn layer_name<'a>(&self, text: &'a str) -> Result<&'a str, Failure> {
         let home = self.home();
         match text.strip_prefix(&home.arn("lambda", "layer:")) {
@@ -85,7 +89,7 @@ impl Lambda {
             .filter(|version| *version >= 1)
             .ok_or_else(|| Failure::invalid("Layer Version Cannot be less than 1"))?;
         let state = self.control().state();
-        let found = state.layer_version(self.layer_name(layer)?, version).ok_or_else(no_such_resource)?;
+        let found = state.layer_version(&self.layer_key(layer)?, version).ok_or_else(no_such_resource)?;
         Ok(self.show_layer_version(found))
     }
 

@@ -2,12 +2,13 @@
 
 use crate::Failure;
 use crate::configuration::small;
+use crate::error::no_such_resource;
 use crate::names::{Form, LATEST, Target};
 use crate::service::Lambda;
 use api::EventSourcePosition;
 use millstream_api_lambda as api;
 use millstream_control::{ConsumerStatus, Mapping, Source, StartingPosition, State, Stream, StreamStatus};
-use millstream_types::{Arn, Timestamp};
+use millstream_types::{Arn, Home, Timestamp};
 
 /// What AWS shows while a mapping has read nothing.
 const NOTHING_YET: &str = "No records processed";
@@ -87,6 +88,17 @@ impl Lambda {
         Ok((function.name.clone(), arn))
     }
 
+    /// A mapping of the account and region that the request means.
+    pub(crate) fn mapping<'a>(&self, state: &'a State, uuid: &str) -> Result<&'a Mapping, Failure> {
+        let here = state.mappings.get(uuid).filter(|mapping| self.is_here(mapping));
+        here.map(AsRef::as_ref).ok_or_else(no_such_resource)
+    }
+
+    pub(crate) fn is_here(&self, mapping: &Mapping) -> bool {
+        let uuid = &mapping.uuid;
+        mapping.arn == self.home().arn("lambda", format_args!("event-source-mapping:{uuid}"))
+    }
+
     pub(crate) fn show_mapping(&self, mapping: &Mapping) -> api::EventSourceMappingConfiguration {
         let (position, timestamp) = match mapping.starting {
             StartingPosition::TrimHorizon => ("TRIM_HORIZON", None),
@@ -123,7 +135,7 @@ impl Lambda {
 }
 
 /// The stream or consumer of an ARN, which must be there.
-pub(crate) fn resolve_source(state: &State, arn: &str) -> Result<Source, Failure> {
+pub(crate) fn resolve_source(home: &Home, state: &State, arn: &str) -> Result<Source, Failure> {
     let missing = || Failure::invalid(format!("Stream not found: {arn}"));
     let parsed: Arn = arn.parse().map_err(|_no_arn| Failure::invalid("Unrecognized event source."))?;
     if parsed.service != "kinesis" {
@@ -134,7 +146,8 @@ pub(crate) fn resolve_source(state: &State, arn: &str) -> Result<Source, Failure
         )));
     }
     let name = parsed.stream_name().ok_or_else(missing)?;
-    let stream = state.streams.get(name).ok_or_else(missing)?;
+    let key = home.beside(&parsed.region, &parsed.account).key(name);
+    let stream = state.streams.get(&key).ok_or_else(missing)?;
     match stream.status {
         StreamStatus::Active | StreamStatus::Updating => {}
         StreamStatus::Creating => return Err(not_active("Stream", arn)),

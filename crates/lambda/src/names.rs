@@ -93,7 +93,7 @@ impl Target {
     /// The function, if it exists and the qualifier names its one version.
     pub(crate) fn find(&self, home: &Home, state: &State) -> Result<Arc<Function>, Failure> {
         let wanted = self.qualifier.as_deref();
-        match state.functions.get(&self.name) {
+        match state.functions.get(&home.key(&self.name)) {
             Some(function) if wanted.is_none_or(|qualifier| qualifier == LATEST) => Ok(function.clone()),
             Some(_) | None => Err(self.missing(home)),
         }

@@ -20,6 +20,7 @@ pub struct Options {
     pub engine: Engine,
     pub functions: Functions,
     pub mappings: Mappings,
+    /// The server's own account and region.
     pub home: Home,
     /// Where clients reach this server, such as `http://127.0.0.1:4567`. Links to code begin with it.
     pub endpoint: String,
@@ -29,6 +30,8 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub struct Lambda {
     inner: Arc<Options>,
+    /// The account and region that requests mean.
+    home: Arc<Home>,
 }
 
 /// The answer to a request, ready to be sent but for the headers that every answer has.
@@ -53,9 +56,16 @@ impl Lambda {
     /// Clears the code store of zips that nothing refers to, then is ready. Call it before requests are let in: a zip
     /// that was uploaded and whose function is not yet written down looks like one that nothing refers to.
     pub async fn start(options: Options) -> Self {
-        let lambda = Self { inner: Arc::new(options) };
+        let home = Arc::new(options.home.clone());
+        let lambda = Self { inner: Arc::new(options), home };
         lambda.sweep().await;
         lambda
+    }
+
+    /// The service for requests that mean another account or region of this server.
+    #[must_use]
+    pub fn at(&self, home: Home) -> Self {
+        Self { inner: self.inner.clone(), home: Arc::new(home) }
     }
 
     /// Whether a path has the form of Lambda's REST paths: an API version in front, as in `/2015-03-31/functions`.
@@ -95,7 +105,7 @@ impl Lambda {
         let request = RestRequest { labels, query, headers, body };
         match ops::dispatch(self, operation, &request, context).await {
             Ok(response) => Answer { response, operation: Some(operation), failure: None },
-            Err(failure) => Answer::failed(Some(operation), failure),
+            Err(failure) => Answer::failed(Some(operation), failure.told_at(&self.home)),
         }
     }
 
@@ -144,7 +154,7 @@ impl Lambda {
     }
 
     pub(crate) fn home(&self) -> &Home {
-        &self.inner.home
+        &self.home
     }
 }
 

@@ -11,8 +11,6 @@ use tokio::sync::{Semaphore, watch};
 pub struct Options<I = Functions> {
     pub engine: Engine,
     pub functions: I,
-    /// `awsRegion` of events.
-    pub region: String,
 }
 
 /// All event source mappings of the server. Cheap to clone; they stop when the last handle is dropped, or at
@@ -28,7 +26,7 @@ pub struct Mappings {
 impl Mappings {
     /// Start to follow the control state. Call within a Tokio runtime.
     pub fn start<I: Invoker>(options: Options<I>) -> Self {
-        let Options { engine, functions, region } = options;
+        let Options { engine, functions } = options;
         let board = Arc::new(Board::default());
         let (stop, stopped) = watch::channel(false);
         // Capped by what a semaphore can count, which is more than there can be workers.
@@ -36,7 +34,6 @@ impl Mappings {
         let context = Context {
             engine: engine.clone(),
             invoker: functions,
-            region,
             turns: Arc::new(Semaphore::new(turns)),
             board: board.clone(),
         };

@@ -29,7 +29,7 @@ pub fn function_spec(function: &Function) -> Result<Arc<FunctionSpec>, SpecError
     };
     Ok(Arc::new(FunctionSpec {
         arn: function.arn.clone(),
-        name: function.name.clone(),
+        name: function.own_name().to_owned(),
         version: "$LATEST".into(),
         revision: revision(&function.code.key, settings),
         runtime,
@@ -41,7 +41,7 @@ pub fn function_spec(function: &Function) -> Result<Arc<FunctionSpec>, SpecError
         code: key(&function.code.key)?,
         layers: settings.layers.iter().map(|layer| key(&layer.key)).collect::<Result<_, _>>()?,
         role_arn: settings.role.clone(),
-        log_group: format!("/aws/lambda/{}", function.name),
+        log_group: format!("/aws/lambda/{}", function.own_name()),
     }))
 }
 

@@ -20,7 +20,6 @@ use tokio::time::{sleep, timeout};
 pub(crate) struct Context<I> {
     pub(crate) engine: Engine,
     pub(crate) invoker: I,
-    pub(crate) region: String,
     /// One for each invocation that can run.
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) board: Arc<Board>,

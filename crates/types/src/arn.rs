@@ -1,34 +1,4 @@
-use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::str::FromStr;
-
-/// Where this server's resources live: the partition, region and account in its ARNs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Home {
-    pub partition: String,
-    pub region: String,
-    pub account: String,
-}
-
-impl Default for Home {
-    fn default() -> Self {
-        Self { partition: "aws".into(), region: "us-east-1".into(), account: "000000000000".into() }
-    }
-}
-
-impl Home {
-    pub fn arn(&self, service: &str, resource: impl fmt::Display) -> String {
-        format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.region, self.account)
-    }
-
-    pub fn stream_arn(&self, stream: &str) -> String {
-        self.arn("kinesis", format_args!("stream/{stream}"))
-    }
-
-    pub fn function_arn(&self, function: &str) -> String {
-        self.arn("lambda", format_args!("function:{function}"))
-    }
-}
 
 /// An Amazon Resource Name, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +48,7 @@ impl Arn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Home;
 
     #[test]
     fn an_arn_comes_apart() {

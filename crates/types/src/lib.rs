@@ -5,13 +5,15 @@
 mod arn;
 mod decimal;
 mod hash_key;
+mod home;
 mod log_position;
 mod sequence_number;
 mod shard_id;
 mod time;
 
-pub use arn::{Arn, ArnError, Home};
+pub use arn::{Arn, ArnError};
 pub use hash_key::{HashKey, HashRange, ParseHashKeyError};
+pub use home::{Home, name_of_key};
 pub use log_position::{LogShard, Position};
 pub use sequence_number::{ParseSequenceNumberError, SequenceNumber, SequenceNumberText};
 pub use shard_id::{ParseShardIdError, ShardId, ShardIdText};

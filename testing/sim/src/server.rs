@@ -189,7 +189,6 @@ fn lambda(machine: &Machine, engine: &Engine, control: &ControlHandle) -> Result
     let mappings = Mappings::start(millstream_mapping::Options {
         engine: engine.clone(),
         functions: functions.clone(),
-        region: home.region.clone(),
     });
     let options = millstream_lambda::Options {
         control: control.clone(),

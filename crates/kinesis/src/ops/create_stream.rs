@@ -28,7 +28,7 @@ pub(crate) async fn run(service: &Kinesis, input: api::CreateStreamInput) -> Res
     let max_record_kib = input.max_record_size_in_ki_b.and_then(|kib| u32::try_from(kib).ok());
     let create = CreateStream {
         arn: service.home.stream_arn(&input.stream_name),
-        name: input.stream_name,
+        name: service.home.key(&input.stream_name),
         shards,
         mode,
         max_record_kib: max_record_kib.unwrap_or(caps::RECORD_KIB),

@@ -10,9 +10,9 @@ pub(crate) async fn run(
     _input: api::DescribeLimitsInput,
 ) -> Result<api::DescribeLimitsOutput, Failure> {
     let state = service.control().state();
-    let open =
-        state.streams.values().flat_map(|stream| &stream.shards).filter(|shard| shard.is_open()).count();
-    let on_demand = state.streams.values().filter(|stream| stream.mode == StreamMode::OnDemand).count();
+    let streams = || state.streams.values().filter(|stream| service.home.has(&stream.name));
+    let open = streams().flat_map(|stream| &stream.shards).filter(|shard| shard.is_open()).count();
+    let on_demand = streams().filter(|stream| stream.mode == StreamMode::OnDemand).count();
     Ok(api::DescribeLimitsOutput {
         shard_limit: i32::try_from(caps::SHARDS).unwrap_or(i32::MAX),
         open_shard_count: i32::try_from(open).unwrap_or(i32::MAX),

@@ -21,7 +21,7 @@ pub(crate) async fn run(
     let shards = rest.by_ref().take(limit).map(shapes::shard).collect();
     Ok(api::DescribeStreamOutput {
         stream_description: api::StreamDescription {
-            stream_name: stream.name.clone(),
+            stream_name: stream.own_name().to_owned(),
             stream_arn: stream.arn.clone(),
             stream_status: shapes::stream_status(stream.status),
             stream_mode_details: Some(shapes::mode_details(&stream)),

@@ -13,7 +13,7 @@ pub(crate) async fn run(
     let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     Ok(api::DescribeStreamSummaryOutput {
         stream_description_summary: api::StreamDescriptionSummary {
-            stream_name: stream.name.clone(),
+            stream_name: stream.own_name().to_owned(),
             stream_arn: stream.arn.clone(),
             stream_status: shapes::stream_status(stream.status),
             stream_mode_details: Some(shapes::mode_details(&stream)),

@@ -46,13 +46,14 @@ async fn run(service: &Kinesis, input: api::GetRecordsInput) -> Result<Answer, F
     if iterator.is_expired(now) {
         return Err(expired(iterator.issued, now));
     }
-    let stream = service.active_stream(Some(&iterator.stream), input.stream_arn.as_deref())?;
+    let stream = service.stream_of_iterator(&iterator.stream, input.stream_arn.as_deref())?;
     let shard = stream.shard_of_log(iterator.shard);
     // It has expired, or the stream is another one of the same name.
     let shard = shard.ok_or_else(|| {
         Failure::not_found(format!(
             "The shard of this iterator does not exist any more in stream {} under account {}.",
-            iterator.stream, service.home.account
+            stream.own_name(),
+            service.home.account
         ))
     })?;
     let limit = input.limit.and_then(|limit| usize::try_from(limit).ok());

@@ -144,7 +144,7 @@ fn resume(service: &Kinesis, input: &api::ListShardsInput, token: &str) -> Resul
             "The NextToken has expired: it is valid for 300 seconds. List the shards again.",
         ));
     }
-    let stream = service.stream(Some(&name), None)?;
+    let stream = service.stream_of_key(&name)?;
     if stream.created.millis().to_string() != created {
         return Err(Failure::no_stream(&name, &service.home.account));
     }

@@ -25,19 +25,25 @@ pub(crate) async fn run(
         }
     };
     let state = service.control().state();
-    let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let mut rest = state.streams.range((start, Bound::Unbounded)).map(|(_, stream)| stream);
+    let home = &service.home;
+    let start = home.key(&after.unwrap_or_default());
+    // Keys of other homes may lie between: digits and a colon are in no order with names.
+    let mut rest = state
+        .streams
+        .range((Bound::Excluded(start), Bound::Unbounded))
+        .map(|(_, stream)| stream)
+        .filter(|stream| home.has(&stream.name));
     let page: Vec<_> = rest.by_ref().take(limit).collect();
     let has_more_streams = rest.next().is_some();
     let last = page.last().filter(|_| has_more_streams);
     Ok(api::ListStreamsOutput {
-        stream_names: page.iter().map(|stream| stream.name.clone()).collect(),
+        stream_names: page.iter().map(|stream| stream.own_name().to_owned()).collect(),
         has_more_streams,
-        next_token: last.map(|stream| token::seal(TOKEN, &[&stream.name])),
+        next_token: last.map(|stream| token::seal(TOKEN, &[&stream.own_name()])),
         stream_summaries: Some(
             page.iter()
                 .map(|stream| api::StreamSummary {
-                    stream_name: stream.name.clone(),
+                    stream_name: stream.own_name().to_owned(),
                     stream_arn: stream.arn.clone(),
                     stream_status: shapes::stream_status(stream.status),
                     stream_mode_details: Some(shapes::mode_details(stream)),

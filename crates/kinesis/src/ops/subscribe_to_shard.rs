@@ -76,7 +76,8 @@ async fn next_frame<C: Codec>(frames: Option<Frames<C>>) -> Option<(Bytes, Optio
             Some((exception(&frames.codec, &gone), None))
         }
         Err(SubscriptionEnd::Failed(error)) => {
-            let failure = error::engine(error, &frames.service.home.account);
+            let home = &frames.service.home;
+            let failure = error::engine(error, &home.account).told_at(home);
             tracing::error!(shard = %frames.shard, internal = failure.internal, "a subscription failed");
             Some((exception(&frames.codec, &failure), None))
         }

@@ -14,7 +14,7 @@ pub(crate) async fn run(
     let updated = service.control().submit(UpdateShardCount { stream: stream.name.clone(), target }).await;
     let open = updated.map_err(|error| error::control(error, &service.home.account))?;
     Ok(api::UpdateShardCountOutput {
-        stream_name: Some(stream.name.clone()),
+        stream_name: Some(stream.own_name().to_owned()),
         current_shard_count: i32::try_from(open).ok(),
         target_shard_count: Some(input.target_shard_count),
         stream_arn: Some(stream.arn.clone()),

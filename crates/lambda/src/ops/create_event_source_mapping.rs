@@ -27,7 +27,7 @@ impl Handle for api::CreateEventSourceMapping {
         refuse_what_is_not_built(&input)?;
         let state = lambda.control().state();
         let (function, function_arn) = lambda.resolve_function(&state, &input.function_name)?;
-        let source = resolve_source(&state, source_arn)?;
+        let source = resolve_source(lambda.home(), &state, source_arn)?;
         let uuid = entropy::uuid();
         let number = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok());
         let command = CreateMapping {

@@ -23,7 +23,8 @@ impl Handle for api::CreateFunction {
         let name = new_name(lambda, &input.function_name)?;
         refuse_what_is_not_built(&input, &name)?;
         let state = lambda.control().state();
-        if state.functions.contains_key(&name) {
+        let key = lambda.home().key(&name);
+        if state.functions.contains_key(&key) {
             return Err(error::submit(lambda.home(), Refusal::FunctionExists(name).into()));
         }
         let settings = settings_of(lambda, &input).await?;
@@ -39,7 +40,7 @@ impl Handle for api::CreateFunction {
         lambda.check_unzipped(stored.unzipped_size, &settings.layers).await?;
         let command = CreateFunction {
             arn: lambda.home().function_arn(&name),
-            name,
+            name: key,
             code: code_of(&stored),
             settings,
             architectures,

@@ -13,6 +13,7 @@ impl Handle for api::DeleteEventSourceMapping {
         input: DeleteEventSourceMappingRequest,
         _context: Context<'_>,
     ) -> Result<EventSourceMappingConfiguration, Failure> {
+        lambda.mapping(&lambda.control().state(), &input.uuid)?;
         let deleted = lambda.control().submit(DeleteMapping { uuid: input.uuid }).await;
         let mapping = deleted.map_err(|error| match error {
             SubmitError::Refused(Refusal::MappingBusy { .. }) => mapping_in_use("delete"),

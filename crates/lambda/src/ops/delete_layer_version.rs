@@ -15,7 +15,7 @@ impl Handle for api::DeleteLayerVersion {
     ) -> Result<Empty, Failure> {
         let version = u64::try_from(input.version_number).ok().filter(|version| *version >= 1);
         let version = version.ok_or_else(|| Failure::invalid("Layer Version Cannot be less than 1"))?;
-        let name = lambda.layer_name(&input.layer_name)?.to_owned();
+        let name = lambda.layer_key(&input.layer_name)?;
         let deleted = lambda.control().submit(DeleteLayerVersion { name, version }).await;
         deleted.map_err(|error| error::submit(lambda.home(), error))?;
         Ok(Empty)

@@ -1,6 +1,5 @@
 use super::Handle;
 use crate::Failure;
-use crate::error;
 use crate::service::{Context, Lambda};
 use api::{EventSourceMappingConfiguration, GetEventSourceMappingRequest};
 use millstream_api_lambda as api;
@@ -12,8 +11,6 @@ impl Handle for api::GetEventSourceMapping {
         _context: Context<'_>,
     ) -> Result<EventSourceMappingConfiguration, Failure> {
         let state = lambda.control().state();
-        let mapping = state.mapping(&input.uuid);
-        let mapping = mapping.map_err(|refusal| error::submit(lambda.home(), refusal.into()))?;
-        Ok(lambda.show_mapping(mapping))
+        Ok(lambda.show_mapping(lambda.mapping(&state, &input.uuid)?))
     }
 }

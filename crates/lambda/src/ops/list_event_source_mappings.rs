@@ -6,6 +6,7 @@ use crate::{Failure, caps};
 use api::{ListEventSourceMappingsRequest, ListEventSourceMappingsResponse};
 use millstream_api_lambda as api;
 use millstream_control::Mapping;
+use millstream_types::Home;
 
 impl Handle for api::ListEventSourceMappings {
     async fn handle(
@@ -21,8 +22,9 @@ impl Handle for api::ListEventSourceMappings {
             .mappings
             .iter()
             .filter(|(_, mapping)| {
-                source.is_none_or(|arn| mapping.source.arn() == arn)
-                    && function.as_ref().is_none_or(|wanted| is_of(mapping, wanted))
+                lambda.is_here(mapping)
+                    && source.is_none_or(|arn| mapping.source.arn() == arn)
+                    && function.as_ref().is_none_or(|wanted| is_of(mapping, wanted, lambda.home()))
             })
             .map(|(uuid, mapping)| (uuid.clone(), mapping.clone()));
         let (mappings, next_marker) =
@@ -37,7 +39,7 @@ impl Handle for api::ListEventSourceMappings {
 }
 
 /// Every mapping is to its function's `$LATEST`.
-fn is_of(mapping: &Mapping, wanted: &Target) -> bool {
-    mapping.settings.function == wanted.name
+fn is_of(mapping: &Mapping, wanted: &Target, home: &Home) -> bool {
+    mapping.settings.function == home.key(&wanted.name)
         && wanted.qualifier.as_deref().is_none_or(|qualifier| qualifier == LATEST)
 }

@@ -15,7 +15,7 @@ impl Handle for api::ListFunctions {
         let state = lambda.control().state();
         // With a master region AWS lists replicas for the edge only. There are none here.
         let replicas_only = input.master_region.is_some();
-        let functions = state.functions.iter().filter(|_| !replicas_only);
+        let functions = state.functions.iter().filter(|(key, _)| !replicas_only && lambda.home().has(key));
         let shown = functions.map(|(name, function)| (name.clone(), function.clone()));
         let (functions, next_marker) = page(shown, input.marker.as_deref(), input.max_items, caps::PAGE)?;
         let qualified = input.function_version.is_some();

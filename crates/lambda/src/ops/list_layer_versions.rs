@@ -16,7 +16,7 @@ impl Handle for api::ListLayerVersions {
         let state = lambda.control().state();
         let runtime = input.compatible_runtime.as_ref().map(api::Runtime::as_str);
         let architecture = input.compatible_architecture.as_ref().map(api::Architecture::as_str);
-        let layer = state.layers.get(lambda.layer_name(&input.layer_name)?);
+        let layer = state.layers.get(&lambda.layer_key(&input.layer_name)?);
         let versions = layer
             .into_iter()
             .flat_map(|layer| layer.versions.values().rev())

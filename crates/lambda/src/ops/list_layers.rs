@@ -15,11 +15,12 @@ impl Handle for api::ListLayers {
         let state = lambda.control().state();
         let runtime = input.compatible_runtime.as_ref().map(api::Runtime::as_str);
         let architecture = input.compatible_architecture.as_ref().map(api::Architecture::as_str);
-        let layers = state.layers.values().filter_map(|layer| {
+        let here = state.layers.values().filter(|layer| lambda.home().has(&layer.name));
+        let layers = here.filter_map(|layer| {
             let latest =
                 layer.versions.values().rev().find(|version| suits(version, runtime, architecture))?;
             let shown = LayersListItem {
-                layer_name: Some(layer.name.clone()),
+                layer_name: Some(layer.own_name().to_owned()),
                 layer_arn: Some(layer.arn.clone()),
                 latest_matching_version: Some(item(latest)),
             };

@@ -25,7 +25,7 @@ impl Handle for api::PublishLayerVersion {
         let architectures = input.compatible_architectures.unwrap_or_default();
         let command = PublishLayerVersion {
             arn: lambda.home().arn("lambda", format_args!("layer:{name}")),
-            name,
+            name: lambda.home().key(&name),
             description: input.description,
             license: input.license_info,
             runtimes: runtimes.iter().map(|name| name.as_str().to_owned()).collect(),

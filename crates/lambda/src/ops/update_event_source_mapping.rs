@@ -15,7 +15,7 @@ impl Handle for api::UpdateEventSourceMapping {
     ) -> Result<EventSourceMappingConfiguration, Failure> {
         let home = lambda.home();
         let state = lambda.control().state();
-        let mapping = state.mapping(&input.uuid).map_err(|refusal| error::submit(home, refusal.into()))?;
+        let mapping = lambda.mapping(&state, &input.uuid)?;
         refuse_what_is_not_built(&input)?;
         let mut settings = mapping.settings.clone();
         if let Some(function) = &input.function_name {

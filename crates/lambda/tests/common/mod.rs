@@ -68,11 +68,8 @@ pub(crate) async fn still_world(options: millstream_functions::Options) -> World
     let engine = Engine::new(log, control.clone(), clock);
     tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));
     let functions = Functions::start(CodeStore::temporary().unwrap(), options).await.unwrap();
-    let mappings = Mappings::start(millstream_mapping::Options {
-        engine: engine.clone(),
-        functions: functions.clone(),
-        region: "us-east-1".into(),
-    });
+    let mappings =
+        Mappings::start(millstream_mapping::Options { engine: engine.clone(), functions: functions.clone() });
     let lambda = start(&control, &engine, &functions, &mappings).await;
     World { lambda, control, engine, functions, mappings }
 }

@@ -30,7 +30,9 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    pub(super) fn new(plan: &Plan, region: &str) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
+        // arn:PARTITION:kinesis:REGION:…
+        let region = plan.mapping.source.arn().split(':').nth(3).unwrap_or_default();
         // Unknown until there is a function; then the envelope is made anew.
         let role = match &plan.target {
             Target::Ready(spec) => spec.role_arn.as_str(),

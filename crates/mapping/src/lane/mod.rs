@@ -78,7 +78,7 @@ impl<I: Invoker> Lane<I> {
     ) -> Self {
         let control = context.engine.control().clone();
         Self {
-            envelope: Envelope::new(&plan, &context.region),
+            envelope: Envelope::new(&plan),
             reading: Reading::new(&plan, from),
             checkpoint: Checkpointer::start(control, plan.mapping.uuid.clone(), plan.shard.log, from),
             board: context.board.lane(&plan),
@@ -198,7 +198,7 @@ impl<I: Invoker> Lane<I> {
         };
         self.plan = plan;
         if news != News::Nothing {
-            self.envelope = Envelope::new(&self.plan, &self.context.region);
+            self.envelope = Envelope::new(&self.plan);
             self.board.function(&self.plan.mapping.settings.function);
         }
         news

@@ -131,7 +131,6 @@ async fn run(engine: &Engine, plan: &Plan, closing: Option<u64>) -> usize {
     let context = Arc::new(Context {
         engine: engine.clone(),
         invoker: Counting::default(),
-        region: "us-east-1".into(),
         turns: Arc::new(Semaphore::new(1)),
         board: Arc::new(Board::default()),
     });

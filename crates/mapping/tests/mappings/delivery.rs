@@ -23,7 +23,7 @@ async fn the_event_is_as_aws_writes_it() {
         },
         "eventSource": "aws:kinesis", "eventVersion": "1.0",
         "eventID": format!("shardId-000000000000:{number}"), "eventName": "aws:kinesis:record",
-        "invokeIdentityArn": ROLE, "awsRegion": "eu-central-1",
+        "invokeIdentityArn": ROLE, "awsRegion": "us-east-1",
         "eventSourceARN": Home::default().stream_arn("s"),
     }]});
     assert_eq!(call.event, wanted);

@@ -49,8 +49,7 @@ impl World {
         let engine = Engine::new(log.clone(), control, clock.clone());
         let lifecycle = tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));
         let (script, calls) = Script::new(limit);
-        let options =
-            Options { engine: engine.clone(), functions: script.clone(), region: "eu-central-1".into() };
+        let options = Options { engine: engine.clone(), functions: script.clone() };
         let mappings = Mappings::start(options);
         Self { log, clock, engine, script, mappings, calls, lifecycle }
     }
