@@ -60,8 +60,12 @@ class CommandLine(unittest.TestCase):
     def test_settings_come_from_flag_environment_and_file(self):
         file = self.write('region = "eu-west-1"\naccount = "111111111111"\n')
         with Server(arguments=["--config", file, "--account", "333333333333"], environment={"MILLSTREAM_ACCOUNT": "222222222222"}) as server:
-            kinesis = clients.client("kinesis", server.address)
-            arn = clients.create_stream(kinesis, "placed")["StreamARN"]
+            # A request without credentials is for the server's own account and region.
+            headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Kinesis_20131202.DescribeStreamSummary"}
+            request = urllib.request.Request(server.address, b'{"StreamName":"placed"}', headers)
+            clients.create_stream(clients.client("kinesis", server.address, region_name="eu-west-1"), "placed")
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                arn = json.load(answer)["StreamDescriptionSummary"]["StreamARN"]
         self.assertEqual(arn, "arn:aws:kinesis:eu-west-1:333333333333:stream/placed")
 
     def test_a_flag_wins_over_the_environment_and_two_that_contradict_are_refused(self):

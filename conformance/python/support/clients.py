@@ -9,10 +9,10 @@ CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 WAIT = {"Delay": 0.05, "MaxAttempts": 400}
 
 
-def client(service, address, **options):
+def client(service, address, region_name=REGION, **options):
     """A boto3 client that does not retry: a test wants to see the first answer."""
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=60).merge(Config(**options))
-    return boto3.client(service, endpoint_url=address, region_name=REGION, config=config, **CREDENTIALS)
+    return boto3.client(service, endpoint_url=address, region_name=region_name, config=config, **CREDENTIALS)
 
 
 def create_stream(kinesis, name, shards=1):
