@@ -143,7 +143,7 @@ async fn python(server: &Server) -> Result<Runtime> {
     let found = server.runtimes().await;
     let python = |runtime: &Runtime| match runtime {
         Runtime::Python { minor } => Some(*minor),
-        Runtime::ProvidedAl2 | Runtime::ProvidedAl2023 => None,
+        Runtime::Node { .. } | Runtime::ProvidedAl2 | Runtime::ProvidedAl2023 => None,
     };
     found.into_iter().filter(|runtime| python(runtime).is_some()).max_by_key(python).context(
         "the demo's function needs Python 3.9 or newer, and none was found: install python3, or put it in PATH",

@@ -22,7 +22,7 @@ pub(crate) fn variables(
     runtime_api: &str,
     log_stream: &str,
 ) -> Vec<(String, String)> {
-    let mut all = replaceable(options, places);
+    let mut all = replaceable(options, places, spec.runtime);
     all.extend(spec.environment.clone());
     let Places { task, opt, runtime } = places;
     // arn:PARTITION:lambda:REGION:ACCOUNT:…
@@ -48,7 +48,7 @@ pub(crate) fn variables(
         ("LAMBDA_RUNTIME_DIR", runtime.as_str()),
     ];
     let execution = format!("AWS_Lambda_{}", spec.runtime);
-    if matches!(spec.runtime, Runtime::Python { .. }) {
+    if spec.runtime.is_interpreted() {
         reserved.push(("AWS_EXECUTION_ENV", execution.as_str()));
     }
     if options.isolation == Isolation::Process {
@@ -59,7 +59,7 @@ pub(crate) fn variables(
 }
 
 /// What a user may set otherwise.
-fn replaceable(options: &Options, places: &Places) -> BTreeMap<String, String> {
+fn replaceable(options: &Options, places: &Places, of: Runtime) -> BTreeMap<String, String> {
     let Places { task, opt, runtime } = places;
     let mut path = format!("/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:{opt}/bin");
     let mut libraries =
@@ -79,10 +79,19 @@ fn replaceable(options: &Options, places: &Places) -> BTreeMap<String, String> {
             ("TZ", ":UTC"),
             ("PATH", path.as_str()),
             ("LD_LIBRARY_PATH", libraries.as_str()),
-            ("PYTHONPATH", runtime.as_str()),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );
+    if let Runtime::Node { major } = of {
+        // After those of AWS: what the machine has installed globally, such as the AWS SDK.
+        let modules = format!(
+            "{opt}/nodejs/node{major}/node_modules:{opt}/nodejs/node_modules:{runtime}/node_modules:{runtime}:{task}:\
+             /var/lang/lib/node_modules"
+        );
+        all.insert("NODE_PATH".to_owned(), modules);
+    } else {
+        all.insert("PYTHONPATH".to_owned(), runtime.clone());
+    }
     if let Some(url) = &options.endpoint_url {
         all.insert("AWS_ENDPOINT_URL".to_owned(), url.clone());
     }

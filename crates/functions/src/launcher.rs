@@ -22,7 +22,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-const BOOTSTRAP: &str = include_str!("../bootstrap/bootstrap.py");
+/// What interprets functions of each language, by its name in /var/runtime.
+const BOOTSTRAPS: [(&str, &str); 2] = [
+    ("bootstrap.py", include_str!("../bootstrap/bootstrap.py")),
+    ("index.mjs", include_str!("../bootstrap/index.mjs")),
+];
 /// Sandboxes that may be ending at once; more than there can be.
 const LIVING: u32 = 1 << 20;
 
@@ -70,9 +74,11 @@ impl WorkDir {
             // Functions of a server that runs as root are another user, whatever the umask is.
             files::set_mode(&dir, 0o755)?;
         }
-        let script = made.runtime().join("bootstrap.py");
-        fs::write(&script, BOOTSTRAP.as_bytes())?;
-        files::set_mode(&script, 0o644)?;
+        for (name, text) in BOOTSTRAPS {
+            let script = made.runtime().join(name);
+            fs::write(&script, text.as_bytes())?;
+            files::set_mode(&script, 0o644)?;
+        }
         Ok(made)
     }
 
@@ -328,10 +334,15 @@ fn command(
     opt: &Path,
     places: &Places,
 ) -> (Vec<String>, bool) {
-    if let (Runtime::Python { .. }, Some(interpreter)) = (runtime, interpreter) {
-        let program = interpreter.program.to_string_lossy().into_owned();
-        let script = format!("{}/bootstrap.py", places.runtime);
-        return (vec![program, "-X".to_owned(), "utf8".to_owned(), script], true);
+    if let Some(interpreter) = interpreter {
+        let mut argv = vec![interpreter.program.to_string_lossy().into_owned()];
+        let script = |name: &str| format!("{}/{name}", places.runtime);
+        if matches!(runtime, Runtime::Node { .. }) {
+            argv.push(script("index.mjs"));
+        } else {
+            argv.extend(["-X".to_owned(), "utf8".to_owned(), script("bootstrap.py")]);
+        }
+        return (argv, true);
     }
     let inside = |directory: &str| format!("{directory}/bootstrap");
     if task.join("bootstrap").exists() {

@@ -1,11 +1,14 @@
 //! Which runtimes there are, and where this host has them.
 
+mod node;
+mod python;
+
 use crate::{caps, files};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::process::Command;
 
 /// A Lambda runtime that can be run here.
@@ -13,18 +16,20 @@ use tokio::process::Command;
 pub enum Runtime {
     /// `python3.MINOR`
     Python { minor: u8 },
+    /// `nodejsMAJOR.x`
+    Node { major: u8 },
     /// `provided.al2`
     ProvidedAl2,
     /// `provided.al2023`
     ProvidedAl2023,
 }
 
-/// The Python versions that AWS offers, by minor number.
-const PYTHONS: std::ops::RangeInclusive<u8> = 9..=14;
-
 /// A runtime identifier that AWS may know and Millstream does not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the runtime {0} is not supported: use python3.9 to python3.14, provided.al2 or provided.al2023")]
+#[error(
+    "the runtime {0} is not supported: use python3.9 to python3.14, nodejs18.x to nodejs24.x, provided.al2 or \
+     provided.al2023"
+)]
 pub struct UnknownRuntime(pub String);
 
 impl FromStr for Runtime {
@@ -36,11 +41,28 @@ impl FromStr for Runtime {
             "provided.al2023" => return Ok(Self::ProvidedAl2023),
             _ => {}
         }
-        let minor = text.strip_prefix("python3.").filter(|digits| !digits.starts_with(['0', '+']));
-        match minor.and_then(|digits| digits.parse().ok()) {
-            Some(minor) if PYTHONS.contains(&minor) => Ok(Self::Python { minor }),
-            _ => Err(UnknownRuntime(text.to_owned())),
+        let interpreted = || {
+            let pythons = python::MINORS.map(|minor| Self::Python { minor });
+            pythons
+                .chain(node::MAJORS.map(|major| Self::Node { major }))
+                .find(|known| known.to_string() == text)
+        };
+        interpreted().ok_or_else(|| UnknownRuntime(text.to_owned()))
+    }
+}
+
+impl Runtime {
+    /// Whether the host's own interpreter runs its functions.
+    pub fn is_interpreted(self) -> bool {
+        match self {
+            Self::Python { .. } | Self::Node { .. } => true,
+            Self::ProvidedAl2 | Self::ProvidedAl2023 => false,
         }
+    }
+
+    /// Where many users' interpreters are, other than in PATH.
+    fn version_manager(self) -> &'static str {
+        if matches!(self, Self::Node { .. }) { "~/.nvm/versions/node" } else { "~/.pyenv/versions" }
     }
 }
 
@@ -48,6 +70,7 @@ impl fmt::Display for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Python { minor } => write!(f, "python3.{minor}"),
+            Self::Node { major } => write!(f, "nodejs{major}.x"),
             Self::ProvidedAl2 => f.write_str("provided.al2"),
             Self::ProvidedAl2023 => f.write_str("provided.al2023"),
         }
@@ -57,9 +80,9 @@ impl fmt::Display for Runtime {
 /// The host has no interpreter of the version wanted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this machine has no {wanted}; it has {}. Install {wanted} so that it is found in PATH or below ~/.pyenv/versions, \
-     or name a directory with {wanted}/bin/{wanted} in it as a runtime directory",
-    names(found)
+    "this machine has no {wanted}; it has {}. Install it so that it is found in PATH or below {}, or name a directory with \
+     {wanted}/bin in it as a runtime directory",
+    names(found), wanted.version_manager()
 )]
 pub struct RuntimeMissing {
     pub wanted: Runtime,
@@ -82,7 +105,7 @@ pub struct FoundRuntime {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
     pub program: PathBuf,
-    /// `sys.base_prefix`
+    /// `sys.base_prefix` of a Python; of Node.js the directory above `bin`.
     pub prefix: PathBuf,
     /// Directories and files outside /usr that must be visible for it to run.
     pub needs: Vec<PathBuf>,
@@ -95,12 +118,8 @@ pub(crate) struct Runtimes {
     directories: Vec<PathBuf>,
     /// Directories that must not become visible through an interpreter's prefix.
     hidden: Vec<PathBuf>,
-    found: Mutex<BTreeMap<u8, Interpreter>>,
+    found: Mutex<BTreeMap<Runtime, Interpreter>>,
 }
-
-/// Prints, a line each: minor version, program, and every directory that belongs to the interpreter.
-const QUESTION: &str = "import os, sys; print(sys.version_info[1], sys.executable, sys.base_prefix, sys.prefix, \
-     sys.exec_prefix, sys.base_exec_prefix, os.path.dirname(os.__file__), sep='\\n')";
 
 impl Runtimes {
     pub(crate) fn new(directories: Vec<PathBuf>, hidden: Vec<PathBuf>) -> Self {
@@ -109,8 +128,10 @@ impl Runtimes {
 
     /// The interpreter of a runtime; `None` if the function brings its own.
     pub(crate) async fn find(&self, runtime: Runtime) -> Result<Option<Interpreter>, RuntimeMissing> {
-        let Runtime::Python { minor } = runtime else { return Ok(None) };
-        if let Some(found) = self.python(minor).await {
+        if !runtime.is_interpreted() {
+            return Ok(None);
+        }
+        if let Some(found) = self.interpreter(runtime).await {
             return Ok(Some(found));
         }
         let found = self.all().await.into_iter().map(|found| found.runtime).collect();
@@ -122,21 +143,27 @@ impl Runtimes {
             FoundRuntime { runtime: Runtime::ProvidedAl2, interpreter: None },
             FoundRuntime { runtime: Runtime::ProvidedAl2023, interpreter: None },
         ];
-        for minor in PYTHONS {
-            if let Some(interpreter) = self.python(minor).await {
-                all.push(FoundRuntime { runtime: Runtime::Python { minor }, interpreter: Some(interpreter) });
+        let pythons = python::MINORS.map(|minor| Runtime::Python { minor });
+        for runtime in pythons.chain(node::MAJORS.map(|major| Runtime::Node { major })) {
+            if let Some(interpreter) = self.interpreter(runtime).await {
+                all.push(FoundRuntime { runtime, interpreter: Some(interpreter) });
             }
         }
         all
     }
 
-    async fn python(&self, minor: u8) -> Option<Interpreter> {
-        let known = self.found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&minor).cloned();
+    async fn interpreter(&self, runtime: Runtime) -> Option<Interpreter> {
+        let known = self.found().get(&runtime).cloned();
         if known.is_some() {
             return known;
         }
-        for program in candidates(minor, &self.directories) {
-            let Some((its_minor, interpreter)) = ask(&program).await else { continue };
+        let candidates = match runtime {
+            Runtime::Python { minor } => python::candidates(minor, &self.directories),
+            Runtime::Node { major } => node::candidates(major, &self.directories),
+            Runtime::ProvidedAl2 | Runtime::ProvidedAl2023 => Vec::new(),
+        };
+        for program in candidates {
+            let Some((its_runtime, interpreter)) = ask(runtime, &program).await else { continue };
             let home = std::env::var_os("HOME").map(PathBuf::from);
             let too_much = |need: &PathBuf| Some((need.clone(), self.why_hidden(need, home.as_deref())?));
             if let Some((shown, why)) = interpreter.needs.iter().find_map(too_much) {
@@ -146,13 +173,16 @@ impl Runtimes {
                 );
                 continue;
             }
-            if its_minor == minor {
-                let mut found = self.found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                found.insert(minor, interpreter.clone());
+            if its_runtime == runtime {
+                self.found().insert(runtime, interpreter.clone());
                 return Some(interpreter);
             }
         }
         None
+    }
+
+    fn found(&self) -> MutexGuard<'_, BTreeMap<Runtime, Interpreter>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What of the host, that functions must not see, showing `need` to them would show.
@@ -168,28 +198,38 @@ impl Runtimes {
     }
 }
 
-/// Programs that may be `python3.MINOR`, best first.
-fn candidates(minor: u8, directories: &[PathBuf]) -> Vec<PathBuf> {
-    let name = format!("python3.{minor}");
-    let mut all: Vec<PathBuf> = directories
-        .iter()
-        .flat_map(|dir| [dir.join(&name).join("bin").join(&name), dir.join(&name).join("bin/python3")])
-        .collect();
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let pyenv = std::env::var_os("PYENV_ROOT").map_or_else(|| home.join(".pyenv"), PathBuf::from);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // pyenv's shims are slow and often lead nowhere; what they lead to is looked at directly.
-    let path: Vec<_> = std::env::split_paths(&path).filter(|dir| *dir != pyenv.join("shims")).collect();
-    all.extend(path.iter().map(|dir| dir.join(&name)));
-    all.extend(
-        versions(&pyenv.join("versions"), &format!("3.{minor}.")).map(|dir| dir.join("bin").join(&name)),
-    );
-    let uv = home.join(".local/share/uv/python");
-    all.extend(versions(&uv, &format!("cpython-3.{minor}.")).map(|dir| dir.join("bin").join(&name)));
-    all.extend(path.iter().map(|dir| dir.join("python3")));
-    let mut seen = BTreeSet::new();
-    all.retain(|program| program.canonicalize().is_ok_and(|real| real.is_file() && seen.insert(real)));
-    all
+/// Which runtime of `like`'s language a program is.
+async fn ask(like: Runtime, program: &Path) -> Option<(Runtime, Interpreter)> {
+    match like {
+        Runtime::Python { .. } => {
+            python::ask(program).await.map(|(minor, found)| (Runtime::Python { minor }, found))
+        }
+        Runtime::Node { .. } => {
+            node::ask(program).await.map(|(major, found)| (Runtime::Node { major }, found))
+        }
+        Runtime::ProvidedAl2 | Runtime::ProvidedAl2023 => None,
+    }
+}
+
+/// What a program prints; `None` if it does not, or takes too long.
+async fn program_answers(program: &Path, arguments: &[&str]) -> Option<String> {
+    let output =
+        Command::new(program).args(arguments).stdin(std::process::Stdio::null()).kill_on_drop(true).output();
+    let output = tokio::time::timeout(caps::INTERPRETER_ANSWER, output).await.ok()?.ok()?;
+    if output.status.success() { String::from_utf8(output.stdout).ok() } else { None }
+}
+
+/// What of a program and its directories is not in /usr, which every function sees.
+fn needs_of(program: &Path, directories: Vec<PathBuf>) -> Option<Vec<PathBuf>> {
+    let real = program.canonicalize().ok()?;
+    let mut needs: Vec<PathBuf> = Vec::new();
+    for path in directories.into_iter().chain([program.to_owned(), real]) {
+        let is_there = path.starts_with("/usr") || needs.iter().any(|seen| path.starts_with(seen));
+        if !is_there && path != Path::new("/") {
+            needs.push(path);
+        }
+    }
+    Some(needs)
 }
 
 /// Directories below `directory` whose names start with `prefix`, the highest version first.
@@ -205,34 +245,6 @@ fn versions(directory: &Path, prefix: &str) -> impl Iterator<Item = PathBuf> {
         .collect();
     found.sort();
     found.into_iter().rev().map(|(_, path)| path)
-}
-
-/// Ask an interpreter what it is. `None` if it does not answer, as a shim of a version that is not installed.
-async fn ask(program: &Path) -> Option<(u8, Interpreter)> {
-    let output = Command::new(program)
-        .args(["-I", "-c", QUESTION])
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(caps::INTERPRETER_ANSWER, output).await.ok()?.ok()?;
-    if !output.status.success() {
-        return None;
-    }
-    let text = String::from_utf8(output.stdout).ok()?;
-    let mut lines = text.lines();
-    let minor = lines.next()?.parse().ok()?;
-    let program = PathBuf::from(lines.next().filter(|line| !line.is_empty())?);
-    let directories: Vec<PathBuf> = lines.map(PathBuf::from).collect();
-    let prefix = directories.first()?.clone();
-    let mut needs: Vec<PathBuf> = Vec::new();
-    let real = program.canonicalize().ok()?;
-    for path in directories.into_iter().chain([program.clone(), real]) {
-        let is_there = path.starts_with("/usr") || needs.iter().any(|seen| path.starts_with(seen));
-        if !is_there && path != Path::new("/") {
-            needs.push(path);
-        }
-    }
-    Some((minor, Interpreter { program, prefix, needs }))
 }
 
 #[cfg(test)]
@@ -258,10 +270,20 @@ mod tests {
 
     #[test]
     fn a_runtime_reads_as_it_writes() {
-        for text in ["python3.9", "python3.12", "python3.14", "provided.al2", "provided.al2023"] {
+        for text in [
+            "python3.9",
+            "python3.12",
+            "python3.14",
+            "nodejs18.x",
+            "nodejs24.x",
+            "provided.al2",
+            "provided.al2023",
+        ] {
             assert_eq!(text.parse::<Runtime>().unwrap().to_string(), text);
         }
-        for text in ["python3.8", "python3.15", "python3.09", "python3.+9", "python3", "nodejs22.x", ""] {
+        for text in
+            ["python3.8", "python3.15", "python3.09", "python3.+9", "python3", "nodejs16.x", "nodejs22", ""]
+        {
             assert!(text.parse::<Runtime>().is_err(), "{text}");
         }
     }

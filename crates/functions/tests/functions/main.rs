@@ -9,6 +9,7 @@ mod death;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod node;
 mod python;
 #[cfg(test)]
 mod workers;
