@@ -20,6 +20,10 @@ pub const STREAMS: usize = 10_000;
 
 pub const FUNCTIONS: usize = 10_000;
 
+/// Published versions kept of one function, and its aliases. AWS bounds them by the size of all code only.
+pub const VERSIONS_PER_FUNCTION: usize = 1_000;
+pub const ALIASES_PER_FUNCTION: usize = 1_000;
+
 /// Names of layers, and versions kept of one.
 pub const LAYERS: usize = 1_000;
 pub const VERSIONS_PER_LAYER: usize = 10_000;

@@ -1,3 +1,4 @@
+use crate::Published;
 use millstream_types::{Timestamp, name_of_key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -77,6 +78,11 @@ pub struct Function {
     pub update: UpdateStatus,
     /// What the update in progress will put in place.
     pub next: Option<Box<(Code, FunctionSettings)>>,
+    #[serde(default, skip_serializing_if = "Published::is_empty")]
+    pub published: Published,
+    /// Invocations that may run at once, all versions together; `None` for as many as there is room for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved_concurrency: Option<u32>,
 }
 
 impl Function {

@@ -19,15 +19,17 @@ mod reshard;
 mod snapshot;
 mod state;
 mod stream;
+mod version;
 
 pub mod caps;
 
 pub use command::{
     ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, ChangeRetention, ChangeStream,
-    ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateFunction, CreateMapping,
-    CreateStream, DeleteFunction, DeleteLayerVersion, DeleteMapping, DeleteStream, DeregisterConsumer,
-    FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion, RegisterConsumer, RemoveConsumer,
-    RemoveMapping, RemoveShards, RemoveStream, RetentionChange, SettleMapping, SplitShard, UpdateFunction,
+    ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateAlias, CreateFunction, CreateMapping,
+    CreateStream, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
+    DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion,
+    PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveShards, RemoveStream,
+    ReserveConcurrency, RetentionChange, SettleMapping, SplitShard, UpdateAlias, UpdateFunction,
     UpdateShardCount,
 };
 pub use entry::{Entry, EntryError};
@@ -41,3 +43,4 @@ pub use snapshot::{
 };
 pub use state::State;
 pub use stream::{Consumer, ConsumerStatus, Shard, Stream, StreamMode, StreamStatus};
+pub use version::{Alias, AliasTarget, FunctionVersion, Published};

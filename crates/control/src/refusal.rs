@@ -38,6 +38,14 @@ pub enum Refusal {
     FunctionBusy(String),
     #[error("function {0} is not active yet")]
     FunctionPending(String),
+    #[error("function {function} has no version {version}")]
+    NoSuchVersion { function: String, version: String },
+    #[error("version {version} of function {function} has aliases")]
+    VersionInUse { function: String, version: String, aliases: Vec<String> },
+    #[error("function {function} already has an alias {alias}")]
+    AliasExists { function: String, alias: String },
+    #[error("function {function} has no alias {alias}")]
+    NoSuchAlias { function: String, alias: String },
     #[error("mapping {uuid} of {source_arn} to {function} exists already")]
     MappingExists { uuid: String, source_arn: String, function: String },
     #[error("mapping {0} does not exist")]

@@ -31,4 +31,4 @@ pub use options::{Credentials, Options};
 pub use runtimes::{FoundRuntime, Runtime, RuntimeMissing, UnknownRuntime};
 pub use sandbox::{Isolation, IsolationUnavailable, SANDBOX_COMMAND, sandbox_main};
 pub use service::{Functions, WorkerCount};
-pub use spec::{FunctionError, FunctionSpec, Invocation, InvokeError, InvokeReply};
+pub use spec::{FunctionError, FunctionSpec, Invocation, InvokeError, InvokeReply, Share};

@@ -29,10 +29,38 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 struct State {
     closed: bool,
-    families: HashMap<String, Family>,
+    /// By invoked ARN and version.
+    families: HashMap<Key, Family>,
+    /// Invocations that run, by function ARN, of functions that have a reserved number of them.
+    running: HashMap<String, u32>,
 }
 
-/// The idle workers of one function, the one used last at the end.
+type Key = (String, String);
+
+fn key(spec: &FunctionSpec) -> Key {
+    (spec.arn.clone(), spec.version.clone())
+}
+
+/// One of the invocations that are reserved for a function. Gives its place back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Reserved<'a> {
+    pool: &'a Pool,
+    function_arn: String,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let mut state = self.pool.state();
+        if let Some(running) = state.running.get_mut(&self.function_arn) {
+            *running -= 1;
+            if *running == 0 {
+                state.running.remove(&self.function_arn);
+            }
+        }
+    }
+}
+
+/// The idle workers of one version of a function, the one used last at the end.
 #[derive(Debug, Default)]
 struct Family {
     revision: String,
@@ -55,13 +83,27 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A place among those that are reserved for a function, if it has such.
+    pub(crate) fn reserve(&self, spec: &FunctionSpec) -> Result<Option<Reserved<'_>>, InvokeError> {
+        let Some(reserved) = spec.reserved_concurrency else { return Ok(None) };
+        let function_arn = spec.function_arn().to_owned();
+        let mut state = self.state();
+        let running = state.running.get(&function_arn).copied().unwrap_or_default();
+        if running >= reserved {
+            return Err(InvokeError::ReservedExhausted { reserved });
+        }
+        state.running.insert(function_arn.clone(), running + 1);
+        drop(state);
+        Ok(Some(Reserved { pool: self, function_arn }))
+    }
+
     /// The worker of this revision that was used last, or room for a new one. Idle workers of other revisions end.
     pub(crate) fn take(&self, spec: &FunctionSpec) -> Result<Taken, InvokeError> {
         let mut state = self.state();
         if state.closed {
             return Err(InvokeError::ShuttingDown);
         }
-        if let Some(family) = state.families.get_mut(&spec.arn) {
+        if let Some(family) = state.families.get_mut(&key(spec)) {
             if family.revision != spec.revision {
                 family.idle.clear();
                 family.revision.clone_from(&spec.revision);
@@ -73,7 +115,7 @@ impl Pool {
             }
         } else {
             let family = Family { revision: spec.revision.clone(), idle: Vec::new() };
-            state.families.insert(spec.arn.clone(), family);
+            state.families.insert(key(spec), family);
         }
         loop {
             if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
@@ -92,16 +134,19 @@ impl Pool {
         if state.closed {
             return;
         }
-        if let Some(family) = state.families.get_mut(&worker.spec.arn)
+        if let Some(family) = state.families.get_mut(&key(&worker.spec))
             && family.revision == worker.spec.revision
         {
             family.idle.push(Idle { since, worker });
         }
     }
 
-    /// End the idle workers of a function, and those that are busy once they are not.
-    pub(crate) fn retire(&self, arn: &str) {
-        self.state().families.remove(arn);
+    /// End the idle workers of all versions of a function, and those that are busy once they are not.
+    pub(crate) fn retire(&self, function_arn: &str) {
+        let of_it = |arn: &str| {
+            arn.strip_prefix(function_arn).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        };
+        self.state().families.retain(|(arn, _), _| !of_it(arn));
     }
 
     /// End what was idle for too long, or has ended by itself.

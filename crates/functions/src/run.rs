@@ -43,6 +43,7 @@ impl House {
         spec: Arc<FunctionSpec>,
         call: Invocation,
     ) -> Result<InvokeReply, InvokeError> {
+        let _place = self.pool.reserve(&spec)?;
         for _ in 0..STALE_WORKERS {
             let mut attempt = match self.pool.take(&spec)? {
                 Taken::Warm(worker) => {

@@ -9,6 +9,7 @@ use crate::run::House;
 use crate::runtimes::{FoundRuntime, Runtime, RuntimeMissing};
 use crate::sandbox::{Isolation, IsolationUnavailable};
 use crate::spec::{FunctionSpec, Invocation, InvokeError, InvokeReply};
+use millstream_host::entropy;
 use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -61,6 +62,7 @@ impl Functions {
         if size > limit {
             return Err(InvokeError::PayloadTooLarge { size, limit });
         }
+        let spec = drawn(spec);
         let house = Arc::clone(&self.house);
         match tokio::spawn(async move { house.run(spec, call).await }).await {
             Ok(result) => result,
@@ -95,6 +97,16 @@ impl Functions {
     pub async fn shutdown(&self) {
         self.house.pool.close();
         self.house.launcher.end_all().await;
+    }
+}
+
+/// The version that takes this invocation.
+fn drawn(spec: Arc<FunctionSpec>) -> Arc<FunctionSpec> {
+    match &spec.shared_with {
+        Some(share) if entropy::u64() % 1_000_000_000 < u64::from(share.billionths) => {
+            Arc::clone(&share.spec)
+        }
+        Some(_) | None => spec,
     }
 }
 

@@ -5,12 +5,13 @@ use crate::runtimes::{Runtime, RuntimeMissing};
 use crate::sandbox::IsolationUnavailable;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One version of a function, ready to run.
 #[derive(Clone, Debug)]
 pub struct FunctionSpec {
-    /// The ARN that the function sees as the invoked one. Workers are pooled by it.
+    /// The ARN that the function sees as the invoked one. Workers are pooled by it and the version.
     pub arn: String,
     pub name: String,
     /// `$LATEST` or a number.
@@ -33,6 +34,26 @@ pub struct FunctionSpec {
     pub role_arn: String,
     /// `/aws/lambda/NAME` unless configured otherwise.
     pub log_group: String,
+    /// Invocations that may run at once, of all versions together; `None` for as many as there is room for.
+    pub reserved_concurrency: Option<u32>,
+    /// Another version that takes some of the invocations.
+    pub shared_with: Option<Share>,
+}
+
+/// A version that shares an alias with another.
+#[derive(Clone, Debug)]
+pub struct Share {
+    pub spec: Arc<FunctionSpec>,
+    /// Its part of the invocations, in billionths.
+    pub billionths: u32,
+}
+
+impl FunctionSpec {
+    /// The function's own ARN: that of the invoked one without its qualifier.
+    pub(crate) fn function_arn(&self) -> &str {
+        // arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:QUALIFIER
+        self.arn.match_indices(':').nth(6).map_or(self.arn.as_str(), |(end, _)| &self.arn[..end])
+    }
 }
 
 /// One call of a function.
@@ -84,6 +105,8 @@ impl FunctionError {
 pub enum InvokeError {
     #[error("all {limit} workers are busy")]
     Throttled { limit: usize },
+    #[error("{reserved} invocations of the function run, and as many are reserved for it")]
+    ReservedExhausted { reserved: u32 },
     #[error("the payload has {size} bytes; the limit is {limit}")]
     PayloadTooLarge { size: usize, limit: usize },
     #[error(transparent)]
@@ -107,6 +130,7 @@ impl InvokeError {
         match self {
             Self::Lost => true,
             Self::Throttled { .. }
+            | Self::ReservedExhausted { .. }
             | Self::PayloadTooLarge { .. }
             | Self::RuntimeMissing(_)
             | Self::Code(_)

@@ -160,6 +160,10 @@ fn refused(refusal: Refusal, account: &str) -> Failure {
         | Refusal::RevisionMismatch { .. }
         | Refusal::FunctionBusy(_)
         | Refusal::FunctionPending(_)
+        | Refusal::NoSuchVersion { .. }
+        | Refusal::VersionInUse { .. }
+        | Refusal::AliasExists { .. }
+        | Refusal::NoSuchAlias { .. }
         | Refusal::MappingExists { .. }
         | Refusal::NoSuchMapping(_)
         | Refusal::MappingBusy { .. }) => {

@@ -1,7 +1,7 @@
 //! From what went wrong to what a client is told.
 
 use millstream_api_lambda::{Error, ErrorCode};
-use millstream_control::Refusal;
+use millstream_control::{Function, Refusal};
 use millstream_control_node::SubmitError;
 use millstream_functions::{BROKEN_ZIP_MESSAGE, BadZip, CodeError, InvokeError};
 use millstream_log::Outcome;
@@ -136,6 +136,23 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
                  exists. Please update or delete the existing mapping with UUID {uuid}"
             ),
         ),
+        Refusal::NoSuchVersion { function, version } => {
+            not_found(format!("Function not found: {}:{version}", home.function_arn(&function)))
+        }
+        Refusal::VersionInUse { aliases, .. } => Failure::new(
+            C::ResourceConflictException,
+            format!(
+                "Unable to delete version because the following aliases reference it: [{}]",
+                aliases.join(", ")
+            ),
+        ),
+        Refusal::AliasExists { function, alias } => Failure::new(
+            C::ResourceConflictException,
+            format!("Alias already exists: {}:{alias}", home.function_arn(&function)),
+        ),
+        Refusal::NoSuchAlias { function, alias } => {
+            not_found(format!("Alias not found: {}:{alias}", home.function_arn(&function)))
+        }
         Refusal::NoSuchMapping(_) => no_such_resource(),
         Refusal::MappingBusy { .. } => mapping_in_use("update"),
         Refusal::Limit { what, limit } => Failure::invalid(format!(
@@ -173,6 +190,15 @@ pub(crate) fn mapping_in_use(verb: &str) -> Failure {
         ErrorCode::ResourceInUseException,
         format!("Cannot {verb} the event source mapping because it is in use."),
     )
+}
+
+pub(crate) fn not_found(message: String) -> Failure {
+    Failure::new(ErrorCode::ResourceNotFoundException, message)
+}
+
+/// AWS's words for a version of a function that is not there.
+pub(crate) fn no_version(function: &Function, version: &str) -> Failure {
+    not_found(format!("Function not found: {}:{version}", function.arn))
 }
 
 /// AWS's words for a mapping or layer version that is not there.
@@ -228,6 +254,11 @@ pub(crate) fn invoke(error: InvokeError) -> Failure {
             failure.error = failure.error.with("Reason", "ConcurrentInvocationLimitExceeded");
             failure
         }
+        InvokeError::ReservedExhausted { .. } => {
+            let mut failure = Failure::new(C::TooManyRequestsException, "Rate Exceeded.");
+            failure.error = failure.error.with("Reason", "ReservedFunctionConcurrentInvocationLimitExceeded");
+            failure
+        }
         InvokeError::PayloadTooLarge { limit, .. } => payload_too_large(limit),
         InvokeError::RuntimeMissing(missing) => Failure::new(C::InvalidRuntimeException, missing.to_string()),
         InvokeError::Code(error) => stored_code(error),
@@ -255,6 +286,9 @@ pub(crate) fn spec(error: SpecError) -> Failure {
     match error {
         error @ SpecError::Runtime { .. } => {
             Failure::new(ErrorCode::InvalidRuntimeException, format!("{error}."))
+        }
+        SpecError::NoSuchQualifier { function, qualifier } => {
+            not_found(format!("Function not found: {function}:{qualifier}"))
         }
         error @ SpecError::Code { .. } => {
             Failure::service("The server could not read the code that it stored.", &error)

@@ -17,6 +17,7 @@ mod page;
 mod service;
 mod settings;
 mod upload;
+mod versions;
 
 pub mod caps;
 

@@ -79,9 +79,11 @@ impl Lambda {
     pub(crate) fn resolve_function(&self, state: &State, text: &str) -> Result<(String, String), Failure> {
         let missing = |_| Failure::invalid("Function does not exist");
         let target = Target::parse(self.home(), text).map_err(missing)?;
-        let function = target.find(self.home(), state).map_err(missing)?;
+        let found = target.find_version(self.home(), state).map_err(missing)?;
+        let function = &found.function;
         // Recorded on AWS: a partial ARN's `$LATEST` is kept, a full one's is not.
         let arn = match (target.form, &target.qualifier) {
+            (_, Some(qualifier)) if qualifier != LATEST => format!("{}:{qualifier}", function.arn),
             (Form::Partial, Some(_)) => format!("{}:{LATEST}", function.arn),
             (Form::Partial, None) | (Form::Name | Form::Full, _) => function.arn.clone(),
         };

@@ -1,12 +1,12 @@
 //! The forms in which a client may name a function.
 
-use crate::error::Failure;
+use crate::error::{Failure, not_found};
 use millstream_api_lambda::ErrorCode;
 use millstream_control::{Function, State};
 use millstream_types::Home;
 use std::sync::Arc;
 
-/// The one version that every function has.
+/// The version that can be changed.
 pub(crate) const LATEST: &str = "$LATEST";
 
 /// A function as a request names it: `NAME`, `ACCOUNT:function:NAME`, `arn:…:function:NAME`, each with `:QUALIFIER` or
@@ -90,7 +90,7 @@ impl Target {
         Ok(self)
     }
 
-    /// The function, if it exists and the qualifier names its one version.
+    /// The function itself, if it exists and no other version is named.
     pub(crate) fn find(&self, home: &Home, state: &State) -> Result<Arc<Function>, Failure> {
         let wanted = self.qualifier.as_deref();
         match state.functions.get(&home.key(&self.name)) {
@@ -107,10 +107,6 @@ impl Target {
             None => format!("Function not found: {arn}"),
         })
     }
-}
-
-fn not_found(message: String) -> Failure {
-    Failure::new(ErrorCode::ResourceNotFoundException, message)
 }
 
 fn is_account(text: &str) -> bool {

@@ -127,7 +127,13 @@ impl Lambda {
             let codes = [Some(&function.code), next.map(|(code, _)| code)];
             let settings = [Some(&function.settings), next.map(|(_, settings)| settings)];
             let layers = settings.into_iter().flatten().flat_map(|settings| &settings.layers);
-            codes.into_iter().flatten().map(|code| &code.key).chain(layers.map(|layer| &layer.key))
+            let published = function.published.versions.values();
+            let published = published.flat_map(|version| {
+                let layers = version.settings.layers.iter().map(|layer| &layer.key);
+                std::iter::once(&version.code.key).chain(layers)
+            });
+            let now = codes.into_iter().flatten().map(|code| &code.key).chain(layers.map(|layer| &layer.key));
+            now.chain(published)
         });
         let layers = state.layers.values().flat_map(|layer| layer.versions.values());
         functions.chain(layers.map(|version| &version.code.key)).filter_map(|key| key.parse().ok()).collect()

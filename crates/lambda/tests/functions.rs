@@ -210,7 +210,6 @@ async fn the_environment_has_four_kilobytes() {
 async fn what_is_not_built_is_refused_and_not_ignored() {
     let world = world().await;
     let cases = [
-        (json!({ "Publish": true }), "Publish"),
         (json!({ "PackageType": "Image" }), "A PackageType other than Zip"),
         (json!({ "VpcConfig": { "SubnetIds": ["subnet-1"] } }), "VpcConfig with subnets or security groups"),
         (
@@ -378,9 +377,9 @@ async fn a_deleted_function_is_gone() {
 #[tokio::test]
 async fn an_unknown_operation_is_named() {
     let world = world().await;
-    let aliases = world.call("GET", &format!("{FUNCTIONS}/offer/aliases"), Value::Null).await;
-    let why = "ListAliases is not supported by this version of Millstream.";
-    assert_eq!(aliases.error(), (404, "UnknownOperationException".into(), why.into()));
+    let signing = world.call("GET", "/2020-04-22/code-signing-configs", Value::Null).await;
+    let why = "ListCodeSigningConfigs is not supported by this version of Millstream.";
+    assert_eq!(signing.error(), (404, "UnknownOperationException".into(), why.into()));
     let nothing = world.call("GET", "/2015-03-31/nothing", Value::Null).await;
     assert_eq!(nothing.error().1, "UnknownOperationException");
     assert!(nothing.answer.operation.is_none());

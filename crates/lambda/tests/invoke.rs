@@ -7,7 +7,7 @@ mod common;
 
 use bytes::Bytes;
 use common::{FUNCTION_ARN, Reply, World, create, create_with, still_world, zip_of};
-use millstream_functions::{Options, SANDBOX_COMMAND, sandbox_main};
+use millstream_functions::{FoundRuntime, Options, Runtime, SANDBOX_COMMAND, sandbox_main};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::io::Write;
@@ -78,12 +78,11 @@ async fn before_it_runs() {
 
 async fn running() {
     let world = still_world(Options::default()).await;
-    let python = match world.functions.isolation() {
-        Err(unavailable) => return left_out(&unavailable.to_string()),
-        Ok(_) => {
-            world.functions.available_runtimes().await.into_iter().find(|found| found.interpreter.is_some())
-        }
-    };
+    if let Err(unavailable) = world.functions.isolation() {
+        return left_out(&unavailable.to_string());
+    }
+    let is_python = |found: &FoundRuntime| matches!(found.runtime, Runtime::Python { .. });
+    let python = world.functions.available_runtimes().await.into_iter().find(is_python);
     let Some(python) = python else { return left_out("this machine has no Python that Lambda has") };
     tokio::spawn(world.lambda.clone().run_lifecycle());
     let members = json!({
@@ -98,7 +97,7 @@ async fn running() {
     let headers = vec![("X-Amz-Log-Type", "Tail"), ("X-Amz-Client-Context", context.as_str())];
     let reply = invoke(&world, "?Qualifier=$LATEST", headers, b" [1] ").await;
     assert_eq!(reply.status, 200, "{:?}", reply.body);
-    let arn = format!("{FUNCTION_ARN}:offer");
+    let arn = format!("{FUNCTION_ARN}:offer:$LATEST");
     let expected =
         json!({ "event": [1], "id": "request-1", "arn": arn, "mine": "yes", "client": { "k": "v" } });
     assert_eq!(reply.body, expected);
@@ -118,7 +117,7 @@ async fn running() {
 
     assert_eq!(world.call("DELETE", "/2015-03-31/functions/offer", Value::Null).await.status, 204);
     let gone = invoke(&world, "", Vec::new(), b"{}").await;
-    assert_eq!(gone.error().2, format!("Function not found: {arn}:$LATEST"));
+    assert_eq!(gone.error().2, format!("Function not found: {arn}"));
     world.functions.shutdown().await;
 }
 

@@ -24,4 +24,4 @@ pub mod caps;
 pub use board::LaneStatus;
 pub use invoker::Invoker;
 pub use mappings::{Mappings, Options};
-pub use spec::{SpecError, function_spec};
+pub use spec::{SpecError, function_spec, qualified_spec};

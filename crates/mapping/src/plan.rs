@@ -1,4 +1,6 @@
-use millstream_control::{ConsumerStatus, FunctionStatus, Mapping, Shard, State, Stream, StreamStatus};
+use millstream_control::{
+    ConsumerStatus, Function, FunctionStatus, Mapping, MappingSettings, Shard, State, Stream, StreamStatus,
+};
 use millstream_functions::FunctionSpec;
 use std::sync::Arc;
 
@@ -59,7 +61,7 @@ impl Target {
             return Self::Unavailable(format!("Function not found: {}", settings.function_arn));
         };
         match &function.status {
-            FunctionStatus::Active => match crate::function_spec(function) {
+            FunctionStatus::Active => match crate::qualified_spec(function, qualifier(settings, function)) {
                 Ok(spec) => Self::Ready(spec),
                 Err(error) => Self::Unavailable(error.to_string()),
             },
@@ -71,6 +73,11 @@ impl Target {
             }
         }
     }
+}
+
+/// What of the function a mapping invokes: a version or an alias, or the function itself. The ARN that it shows says so.
+fn qualifier<'a>(settings: &'a MappingSettings, function: &Function) -> Option<&'a str> {
+    settings.function_arn.strip_prefix(function.arn.as_str())?.strip_prefix(':')
 }
 
 /// Whether a mapping's source can be read now.

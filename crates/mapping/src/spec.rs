@@ -1,5 +1,5 @@
-use millstream_control::{Function, FunctionSettings};
-use millstream_functions::{CodeKey, FunctionSpec, Runtime};
+use millstream_control::{Function, FunctionSettings, FunctionVersion};
+use millstream_functions::{CodeKey, FunctionSpec, Runtime, Share};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -10,6 +10,8 @@ pub enum SpecError {
     #[error("function {function} wants the runtime {runtime}, which this version of Millstream does not run")]
     Runtime { function: String, runtime: String },
     /// `key` is not one of the code store's.
+    #[error("function {function} has no version or alias {qualifier}")]
+    NoSuchQualifier { function: String, qualifier: String },
     #[error("the code of function {function} has the key {key:?}, which is not one of the code store's")]
     Code { function: String, key: String },
 }
@@ -18,7 +20,42 @@ pub enum SpecError {
 ///
 /// Whether the function may be invoked at all (`Function::status`) is the caller's to check.
 pub fn function_spec(function: &Function) -> Result<Arc<FunctionSpec>, SpecError> {
-    let settings = &function.settings;
+    let (code, settings) = (&function.code.key, &function.settings);
+    Ok(Arc::new(spec_of(function, code, settings, function.arn.clone(), Function::LATEST)?))
+}
+
+/// What runs when a version or an alias of `function` is invoked now; `None` and `$LATEST` are the function itself.
+pub fn qualified_spec(function: &Function, qualifier: Option<&str>) -> Result<Arc<FunctionSpec>, SpecError> {
+    let Some(qualifier) = qualifier else { return function_spec(function) };
+    let arn = format!("{}:{qualifier}", function.arn);
+    let of = |version: &str| {
+        let none = || SpecError::NoSuchQualifier {
+            function: function.own_name().to_owned(),
+            qualifier: qualifier.to_owned(),
+        };
+        if version == Function::LATEST {
+            return spec_of(function, &function.code.key, &function.settings, arn.clone(), version);
+        }
+        let found: &FunctionVersion = function.published.version(version).ok_or_else(none)?;
+        spec_of(function, &found.code.key, &found.settings, arn.clone(), version)
+    };
+    let Some(alias) = function.published.aliases.get(qualifier) else {
+        return Ok(Arc::new(of(qualifier)?));
+    };
+    let mut spec = of(&alias.target.version)?;
+    if let Some((version, billionths)) = &alias.target.additional {
+        spec.shared_with = Some(Share { spec: Arc::new(of(version)?), billionths: *billionths });
+    }
+    Ok(Arc::new(spec))
+}
+
+fn spec_of(
+    function: &Function,
+    code: &str,
+    settings: &FunctionSettings,
+    arn: String,
+    version: &str,
+) -> Result<FunctionSpec, SpecError> {
     let runtime: Runtime = settings.runtime.parse().map_err(|_unknown| SpecError::Runtime {
         function: function.name.clone(),
         runtime: settings.runtime.clone(),
@@ -27,22 +64,24 @@ pub fn function_spec(function: &Function) -> Result<Arc<FunctionSpec>, SpecError
         key.parse::<CodeKey>()
             .map_err(|_not| SpecError::Code { function: function.name.clone(), key: key.to_owned() })
     };
-    Ok(Arc::new(FunctionSpec {
-        arn: function.arn.clone(),
+    Ok(FunctionSpec {
+        arn,
         name: function.own_name().to_owned(),
-        version: "$LATEST".into(),
-        revision: revision(&function.code.key, settings),
+        version: version.to_owned(),
+        revision: revision(code, settings),
         runtime,
         handler: settings.handler.clone(),
         timeout_secs: settings.timeout_secs,
         memory_mb: settings.memory_mb,
         ephemeral_mb: settings.ephemeral_mb,
         environment: settings.environment.clone(),
-        code: key(&function.code.key)?,
+        code: key(code)?,
         layers: settings.layers.iter().map(|layer| key(&layer.key)).collect::<Result<_, _>>()?,
         role_arn: settings.role.clone(),
         log_group: format!("/aws/lambda/{}", function.own_name()),
-    }))
+        reserved_concurrency: function.reserved_concurrency,
+        shared_with: None,
+    })
 }
 
 /// Equal exactly if a worker of the one can serve the other: a digest of the code and of every setting that a worker
@@ -114,6 +153,8 @@ mod tests {
             status: FunctionStatus::Active,
             update: UpdateStatus::Successful,
             next: None,
+            published: millstream_control::Published::default(),
+            reserved_concurrency: None,
         }
     }
 

@@ -1,11 +1,13 @@
 //! Random commands of every kind, with few names, so that they meet each other.
 
 use millstream_control::{
-    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, ChangeStream, ChangeTags, Checkpoint,
-    Code, Command, CreateFunction, CreateMapping, CreateStream, DeleteFunction, DeleteLayerVersion,
-    DeleteMapping, DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse,
-    MappingSettings, PublishLayerVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveStream,
-    SettleMapping, Source, StartingPosition, State, StreamMode, UpdateFunction,
+    ActivateConsumer, ActivateMapping, ActivateStream, AliasTarget, ChangeMapping, ChangeStream, ChangeTags,
+    Checkpoint, Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateStream, DeleteAlias,
+    DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteStream,
+    DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
+    PublishLayerVersion, PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveStream,
+    ReserveConcurrency, SettleMapping, Source, StartingPosition, State, StreamMode, UpdateAlias,
+    UpdateFunction,
 };
 use millstream_types::{LogShard, Position, Timestamp};
 use std::collections::BTreeMap;
@@ -78,6 +80,7 @@ pub(crate) fn function(name: &str, random: &mut Random) -> CreateFunction {
         architectures: vec!["x86_64".into()],
         tags: BTreeMap::new(),
         revision_id: "revision-0".into(),
+        publish: random.one_in(4),
     }
 }
 
@@ -156,8 +159,21 @@ fn function_command(random: &mut Random, state: &State) -> Command {
     let revision_id =
         state.function(&name).map_or_else(|_| "none".into(), |function| function.revision_id.clone());
     let next = random.below(1_000);
-    match random.below(8) {
+    match random.below(11) {
         0 | 1 => function(&name, random).into(),
+        8 => PublishVersion {
+            name,
+            description: random.one_in(2).then(|| "published".into()),
+            expected_revision: None,
+            revision_id: format!("version-{next}"),
+        }
+        .into(),
+        9 => alias_command(random, name),
+        10 if random.one_in(2) => DeleteFunctionVersion { name, version: 1 + random.below(3) }.into(),
+        10 => {
+            let reserved = random.one_in(2).then(|| u32::try_from(random.below(9)).unwrap());
+            ReserveConcurrency { function: name, reserved }.into()
+        }
         2 => DeleteFunction { name }.into(),
         3 | 4 => {
             let failure = random.one_in(3).then(|| ("InvalidZipFileException".into(), "not a zip".into()));
@@ -170,6 +186,7 @@ fn function_command(random: &mut Random, state: &State) -> Command {
             architectures: random.one_in(3).then(|| vec!["arm64".into()]),
             expected_revision: random.one_in(3).then_some(revision_id),
             revision_id: format!("revision-{next}"),
+            publish: random.one_in(4),
         }
         .into(),
         6 => layer(&layer_name, next).into(),
@@ -177,6 +194,29 @@ fn function_command(random: &mut Random, state: &State) -> Command {
             let version = state.layers.get(&layer_name).map_or(1, |layer| layer.newest);
             DeleteLayerVersion { name: layer_name, version }.into()
         }
+    }
+}
+
+fn alias_command(random: &mut Random, function: String) -> Command {
+    let (name, revision_id) = (random.name("a"), format!("alias-{}", random.below(1_000)));
+    let version = (1 + random.below(3)).to_string();
+    let additional = random.one_in(3).then(|| ((1 + random.below(3)).to_string(), 250_000_000));
+    match random.below(4) {
+        0 | 1 => {
+            let target = AliasTarget { version, additional };
+            CreateAlias { function, name, target, description: String::new(), revision_id }.into()
+        }
+        2 => UpdateAlias {
+            function,
+            name,
+            version: Some(version),
+            additional: random.one_in(2).then_some(additional),
+            description: random.one_in(2).then(|| "described".into()),
+            expected_revision: None,
+            revision_id,
+        }
+        .into(),
+        _ => DeleteAlias { function, name }.into(),
     }
 }
 

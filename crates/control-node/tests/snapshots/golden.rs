@@ -126,6 +126,7 @@ fn update(name: &str, revision: &str, random: &mut Random) -> UpdateFunction {
         architectures: Some(vec!["arm64".into()]),
         expected_revision: Some("revision-0".into()),
         revision_id: revision.into(),
+        publish: false,
     }
 }
 

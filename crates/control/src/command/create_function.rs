@@ -1,5 +1,6 @@
 use crate::{
-    Code, ControlCommand, Function, FunctionSettings, FunctionStatus, Refusal, State, UpdateStatus, caps,
+    Code, ControlCommand, Function, FunctionSettings, FunctionStatus, Published, Refusal, State,
+    UpdateStatus, caps,
 };
 use millstream_types::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ pub struct CreateFunction {
     pub architectures: Vec<String>,
     pub tags: BTreeMap<String, String>,
     pub revision_id: String,
+    /// Publish version 1 at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub publish: bool,
 }
 
 impl ControlCommand for CreateFunction {
@@ -29,7 +33,7 @@ impl ControlCommand for CreateFunction {
         if state.functions.len() >= caps::FUNCTIONS {
             return Err(Refusal::Limit { what: "functions", limit: caps::FUNCTIONS });
         }
-        let function = Arc::new(Function {
+        let mut function = Function {
             name: self.name.clone(),
             arn: self.arn.clone(),
             code: self.code.clone(),
@@ -41,7 +45,13 @@ impl ControlCommand for CreateFunction {
             status: FunctionStatus::Pending,
             update: UpdateStatus::Successful,
             next: None,
-        });
+            published: Published::default(),
+            reserved_concurrency: None,
+        };
+        if self.publish {
+            function.publish(None, self.revision_id.clone(), at);
+        }
+        let function = Arc::new(function);
         state.functions.insert(self.name.clone(), function.clone());
         Ok(function)
     }

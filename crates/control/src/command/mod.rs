@@ -9,10 +9,13 @@ mod change_stream;
 mod change_tags;
 mod checkpoint;
 mod close_shards;
+mod create_alias;
 mod create_function;
 mod create_mapping;
 mod create_stream;
+mod delete_alias;
 mod delete_function;
+mod delete_function_version;
 mod delete_layer_version;
 mod delete_mapping;
 mod delete_stream;
@@ -21,13 +24,16 @@ mod finish_function_update;
 mod finish_reshard;
 mod merge_shards;
 mod publish_layer_version;
+mod publish_version;
 mod register_consumer;
 mod remove_consumer;
 mod remove_mapping;
 mod remove_shards;
 mod remove_stream;
+mod reserve_concurrency;
 mod settle_mapping;
 mod split_shard;
+mod update_alias;
 mod update_function;
 mod update_shard_count;
 
@@ -82,10 +88,13 @@ commands! {
     change_tags::ChangeTags,
     checkpoint::Checkpoint,
     close_shards::CloseShards,
+    create_alias::CreateAlias,
     create_function::CreateFunction,
     create_mapping::CreateMapping,
     create_stream::CreateStream,
+    delete_alias::DeleteAlias,
     delete_function::DeleteFunction,
+    delete_function_version::DeleteFunctionVersion,
     delete_layer_version::DeleteLayerVersion,
     delete_mapping::DeleteMapping,
     delete_stream::DeleteStream,
@@ -94,13 +103,16 @@ commands! {
     finish_reshard::FinishReshard,
     merge_shards::MergeShards,
     publish_layer_version::PublishLayerVersion,
+    publish_version::PublishVersion,
     register_consumer::RegisterConsumer,
     remove_consumer::RemoveConsumer,
     remove_mapping::RemoveMapping,
     remove_shards::RemoveShards,
     remove_stream::RemoveStream,
+    reserve_concurrency::ReserveConcurrency,
     settle_mapping::SettleMapping,
     split_shard::SplitShard,
+    update_alias::UpdateAlias,
     update_function::UpdateFunction,
     update_shard_count::UpdateShardCount,
 }

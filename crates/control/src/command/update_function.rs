@@ -1,4 +1,6 @@
-use crate::{Code, ControlCommand, Function, FunctionSettings, FunctionStatus, Refusal, State, UpdateStatus};
+use crate::{
+    Code, ControlCommand, Function, FunctionSettings, FunctionStatus, Refusal, State, UpdateStatus, caps,
+};
 use millstream_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -14,6 +16,9 @@ pub struct UpdateFunction {
     /// Refuse unless the function still has this revision.
     pub expected_revision: Option<String>,
     pub revision_id: String,
+    /// Publish a version of what will be in place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub publish: bool,
 }
 
 impl ControlCommand for UpdateFunction {
@@ -31,6 +36,12 @@ impl ControlCommand for UpdateFunction {
         if function.update == UpdateStatus::InProgress {
             return Err(Refusal::FunctionBusy(self.name.clone()));
         }
+        if self.publish && function.published.versions.len() >= caps::VERSIONS_PER_FUNCTION {
+            return Err(Refusal::Limit {
+                what: "versions of a function",
+                limit: caps::VERSIONS_PER_FUNCTION,
+            });
+        }
         let function = state.change_function(&self.name)?;
         let code = self.code.clone().unwrap_or_else(|| function.code.clone());
         let settings = self.settings.clone().unwrap_or_else(|| function.settings.clone());
@@ -41,6 +52,9 @@ impl ControlCommand for UpdateFunction {
         }
         function.revision_id.clone_from(&self.revision_id);
         function.modified = at;
+        if self.publish {
+            function.publish(None, self.revision_id.clone(), at);
+        }
         Ok(state.function(&self.name)?.clone())
     }
 }

@@ -46,10 +46,15 @@ impl Handle for api::CreateFunction {
             architectures,
             tags: settings::tags(input.tags)?,
             revision_id: entropy::uuid(),
+            publish: input.publish == Some(true),
         };
         let made = lambda.control().submit(command).await;
         let function = made.map_err(|error| error::submit(lambda.home(), error))?;
-        Ok(describe(lambda.home(), &function, View::Created, false))
+        let mut shown = describe(lambda.home(), &function, View::Created, false);
+        if input.publish == Some(true) {
+            shown.version = Some(function.published.newest.to_string());
+        }
+        Ok(shown)
     }
 }
 
@@ -81,7 +86,6 @@ fn refuse_what_is_not_built(input: &CreateFunctionRequest, name: &str) -> Result
         logging_config: input.logging_config.as_ref(),
         others: &[
             (other_package, "A PackageType other than Zip"),
-            (input.publish == Some(true), "Publish"),
             (input.publish_to.is_some(), "PublishTo"),
             (given(input.code_signing_config_arn.as_ref()), "CodeSigningConfigArn"),
             (given(input.code.source_kms_key_arn.as_ref()), "Code.SourceKMSKeyArn"),

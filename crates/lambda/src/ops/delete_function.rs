@@ -4,7 +4,7 @@ use crate::service::{Context, Lambda};
 use crate::{Failure, error};
 use api::{DeleteFunctionRequest, DeleteFunctionResponse};
 use millstream_api_lambda as api;
-use millstream_control::DeleteFunction;
+use millstream_control::{DeleteFunction, DeleteFunctionVersion};
 
 impl Handle for api::DeleteFunction {
     async fn handle(
@@ -27,8 +27,18 @@ impl Handle for api::DeleteFunction {
                     "$LATEST version cannot be deleted without deleting the function.",
                 ));
             }
-            // Deleting a version that is not there succeeds on AWS too, and there are no others here.
-            Some(_) => {}
+            Some(alias) if function.published.aliases.contains_key(alias) => {
+                return Err(Failure::invalid("Deletion of aliases is not currently supported."));
+            }
+            Some(version) => {
+                // Deleting a version that is not there succeeds on AWS too.
+                if let Ok(number) = version.parse()
+                    && function.published.versions.contains_key(&number)
+                {
+                    let command = DeleteFunctionVersion { name: function.name.clone(), version: number };
+                    lambda.control().submit(command).await.map_err(|error| error::submit(home, error))?;
+                }
+            }
         }
         // Recorded on the wire, whatever the model says.
         Ok(DeleteFunctionResponse { status_code: Some(204) })

@@ -1,6 +1,6 @@
 use super::Handle;
 use crate::Failure;
-use crate::configuration::{View, describe};
+use crate::configuration::{View, small};
 use crate::names::Target;
 use crate::service::{Context, Lambda};
 use api::{FunctionCodeLocation, GetFunctionRequest, GetFunctionResponse};
@@ -14,15 +14,19 @@ impl Handle for api::GetFunction {
     ) -> Result<GetFunctionResponse, Failure> {
         let target = Target::parse(lambda.home(), &input.function_name)?;
         let target = target.with_qualifier(input.qualifier.as_deref())?;
-        let function = target.find(lambda.home(), &lambda.control().state())?;
+        let found = target.find_version(lambda.home(), &lambda.control().state())?;
+        let function = &found.function;
         let code = FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
             location: Some(lambda.code_url(&function.shown().0.key)),
             ..Default::default()
         };
         Ok(GetFunctionResponse {
-            configuration: Some(describe(lambda.home(), &function, View::Full, target.qualifier.is_some())),
+            configuration: Some(found.describe(lambda.home(), View::Full)),
             code: Some(code),
+            concurrency: function
+                .reserved_concurrency
+                .map(|reserved| api::Concurrency { reserved_concurrent_executions: Some(small(reserved)) }),
             tags: (!function.tags.is_empty()).then(|| function.tags.clone()),
             ..Default::default()
         })

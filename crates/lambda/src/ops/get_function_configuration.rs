@@ -1,6 +1,6 @@
 use super::Handle;
 use crate::Failure;
-use crate::configuration::{View, describe};
+use crate::configuration::View;
 use crate::names::Target;
 use crate::service::{Context, Lambda};
 use api::{FunctionConfiguration, GetFunctionConfigurationRequest};
@@ -14,7 +14,7 @@ impl Handle for api::GetFunctionConfiguration {
     ) -> Result<FunctionConfiguration, Failure> {
         let target = Target::parse(lambda.home(), &input.function_name)?;
         let target = target.with_qualifier(input.qualifier.as_deref())?;
-        let function = target.find(lambda.home(), &lambda.control().state())?;
-        Ok(describe(lambda.home(), &function, View::Full, target.qualifier.is_some()))
+        let found = target.find_version(lambda.home(), &lambda.control().state())?;
+        Ok(found.describe(lambda.home(), View::Full))
     }
 }

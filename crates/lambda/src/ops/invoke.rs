@@ -18,8 +18,12 @@ impl Handle for api::Invoke {
     ) -> Result<InvocationResponse, Failure> {
         let target = Target::parse(lambda.home(), &input.function_name)?;
         let mut target = target.with_qualifier(input.qualifier.as_deref())?;
+        let qualifier = target.qualifier.clone();
+        // An error names what AWS looked for.
         target.qualifier.get_or_insert_with(|| LATEST.to_owned());
-        let function = target.find(lambda.home(), &lambda.control().state())?;
+        let state = lambda.control().state();
+        target.find_version(lambda.home(), &state)?;
+        let function = target.unqualified().find(lambda.home(), &state)?;
         let payload = payload(input.payload.as_ref())?;
         refuse_what_is_not_built(&input)?;
         let client_context = input.client_context.as_deref().map(client_context).transpose()?;
@@ -27,7 +31,8 @@ impl Handle for api::Invoke {
         if input.invocation_type == Some(InvocationType::DryRun) {
             return Ok(InvocationResponse { status_code: Some(204), ..Default::default() });
         }
-        let spec = millstream_mapping::function_spec(&function).map_err(error::spec)?;
+        let spec =
+            millstream_mapping::qualified_spec(&function, qualifier.as_deref()).map_err(error::spec)?;
         let call = Invocation {
             request_id: context.request_id.to_owned(),
             payload,

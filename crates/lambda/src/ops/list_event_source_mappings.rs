@@ -38,8 +38,11 @@ impl Handle for api::ListEventSourceMappings {
     }
 }
 
-/// Every mapping is to its function's `$LATEST`.
+/// A function means all mappings to it, a version or an alias those to that.
 fn is_of(mapping: &Mapping, wanted: &Target, home: &Home) -> bool {
     mapping.settings.function == home.key(&wanted.name)
-        && wanted.qualifier.as_deref().is_none_or(|qualifier| qualifier == LATEST)
+        && wanted.qualifier.as_deref().is_none_or(|qualifier| {
+            let named = mapping.settings.function_arn.split(':').nth(7).unwrap_or(LATEST);
+            named == qualifier
+        })
 }

@@ -1,21 +1,32 @@
 //! The operations, one a file.
 
+mod create_alias;
 mod create_event_source_mapping;
 mod create_function;
+mod delete_alias;
 mod delete_event_source_mapping;
 mod delete_function;
+mod delete_function_concurrency;
 mod delete_layer_version;
+mod get_account_settings;
+mod get_alias;
 mod get_event_source_mapping;
 mod get_function;
+mod get_function_concurrency;
 mod get_function_configuration;
 mod get_layer_version;
 mod get_layer_version_by_arn;
 mod invoke;
+mod list_aliases;
 mod list_event_source_mappings;
 mod list_functions;
 mod list_layer_versions;
 mod list_layers;
+mod list_versions_by_function;
 mod publish_layer_version;
+mod publish_version;
+mod put_function_concurrency;
+mod update_alias;
 mod update_event_source_mapping;
 mod update_function_code;
 mod update_function_configuration;
@@ -80,25 +91,24 @@ operations! {
         CreateEventSourceMapping, CreateFunction, DeleteEventSourceMapping, DeleteFunction, DeleteLayerVersion, GetEventSourceMapping,
         GetFunction, GetFunctionConfiguration, GetLayerVersion, GetLayerVersionByArn, Invoke, ListEventSourceMappings,
         ListFunctions, ListLayerVersions, ListLayers, PublishLayerVersion, UpdateEventSourceMapping,
-        UpdateFunctionCode, UpdateFunctionConfiguration;
+        UpdateFunctionCode, UpdateFunctionConfiguration, CreateAlias, DeleteAlias, DeleteFunctionConcurrency, GetAccountSettings, GetAlias, GetFunctionConcurrency, ListAliases, ListVersionsByFunction, PublishVersion, PutFunctionConcurrency, UpdateAlias;
     not_built:
-        AddLayerVersionPermission, AddPermission, CheckpointDurableExecution, CreateAlias, CreateCapacityProvider,
-        CreateCodeSigningConfig, CreateFunctionUrlConfig, DeleteAlias, DeleteCapacityProvider,
-        DeleteCodeSigningConfig, DeleteDurableExecution, DeleteFunctionCodeSigningConfig, DeleteFunctionConcurrency,
-        DeleteFunctionEventInvokeConfig, DeleteFunctionUrlConfig,
-        DeleteProvisionedConcurrencyConfig, DeleteResourcePolicy, GetAccountSettings, GetAlias, GetCapacityProvider,
+        AddLayerVersionPermission, AddPermission, CheckpointDurableExecution, CreateCapacityProvider,
+        CreateCodeSigningConfig, CreateFunctionUrlConfig, DeleteCapacityProvider,
+        DeleteCodeSigningConfig, DeleteDurableExecution, DeleteFunctionCodeSigningConfig,         DeleteFunctionEventInvokeConfig, DeleteFunctionUrlConfig,
+        DeleteProvisionedConcurrencyConfig, DeleteResourcePolicy, GetCapacityProvider,
         GetCodeSigningConfig, GetDurableExecution, GetDurableExecutionHistory, GetDurableExecutionState,
-        GetFunctionCodeSigningConfig, GetFunctionConcurrency, GetFunctionEventInvokeConfig,
+        GetFunctionCodeSigningConfig, GetFunctionEventInvokeConfig,
         GetFunctionRecursionConfig, GetFunctionScalingConfig, GetFunctionUrlConfig, GetLayerVersionPolicy, GetPolicy,
         GetProvisionedConcurrencyConfig, GetResourcePolicy, GetRuntimeManagementConfig, InvokeAsync,
-        InvokeWithResponseStream, ListAliases, ListCapacityProviders, ListCodeSigningConfigs,
+        InvokeWithResponseStream, ListCapacityProviders, ListCodeSigningConfigs,
         ListDurableExecutionsByFunction, ListFunctionEventInvokeConfigs, ListFunctionUrlConfigs,
         ListFunctionVersionsByCapacityProvider, ListFunctionsByCodeSigningConfig, ListProvisionedConcurrencyConfigs,
-        ListTags, ListVersionsByFunction, PauseDurableExecution, PublishVersion, PutFunctionCodeSigningConfig,
-        PutFunctionConcurrency, PutFunctionEventInvokeConfig, PutFunctionRecursionConfig, PutFunctionScalingConfig,
+        ListTags, PauseDurableExecution, PutFunctionCodeSigningConfig,
+        PutFunctionEventInvokeConfig, PutFunctionRecursionConfig, PutFunctionScalingConfig,
         PutProvisionedConcurrencyConfig, PutResourcePolicy, PutRuntimeManagementConfig, RemoveLayerVersionPermission,
         RemovePermission, ResumeDurableExecution, SendDurableExecutionCallbackFailure,
         SendDurableExecutionCallbackHeartbeat, SendDurableExecutionCallbackSuccess, StopDurableExecution, TagResource,
-        UntagResource, UpdateAlias, UpdateCapacityProvider, UpdateCodeSigningConfig, UpdateFunctionEventInvokeConfig,
+        UntagResource, UpdateCapacityProvider, UpdateCodeSigningConfig, UpdateFunctionEventInvokeConfig,
         UpdateFunctionUrlConfig;
 }

@@ -54,19 +54,22 @@ impl Handle for api::UpdateFunctionCode {
             architectures,
             expected_revision: input.revision_id,
             revision_id: entropy::uuid(),
+            publish: input.publish == Some(true),
         };
         let updated = lambda.control().submit(command).await.map_err(|error| error::submit(home, error))?;
-        Ok(describe(home, &updated, View::Full, false))
+        let mut shown = describe(home, &updated, View::Full, false);
+        if input.publish == Some(true) {
+            let version = updated.published.newest;
+            shown.version = Some(version.to_string());
+            shown.function_arn = Some(format!("{}:{version}", updated.arn));
+        }
+        Ok(shown)
     }
 }
 
 fn refuse_what_is_not_built(input: &UpdateFunctionCodeRequest) -> Result<(), Failure> {
     let key = input.source_kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty());
-    Failure::unless_built([
-        (input.publish == Some(true), "Publish"),
-        (input.publish_to.is_some(), "PublishTo"),
-        (key, "SourceKMSKeyArn"),
-    ])
+    Failure::unless_built([(input.publish_to.is_some(), "PublishTo"), (key, "SourceKMSKeyArn")])
 }
 
 /// What a dry run shows: the function as it is, with the code it would get.

@@ -23,7 +23,7 @@ impl Handle for api::UpdateFunctionConfiguration {
         let home = lambda.home();
         let target = Target::parse(home, &input.function_name)?;
         let function = target.find(home, &lambda.control().state())?;
-        refuse_what_is_not_built(&input, &function.name)?;
+        refuse_what_is_not_built(&input, function.own_name())?;
         let (code, current) = function.shown();
         let settings = changed(lambda, &input, current).await?;
         if input.runtime.is_some() {
@@ -43,6 +43,7 @@ impl Handle for api::UpdateFunctionConfiguration {
             architectures: None,
             expected_revision: Some(expected),
             revision_id: entropy::uuid(),
+            publish: false,
         };
         let updated = lambda.control().submit(command).await.map_err(|error| match error {
             SubmitError::Refused(Refusal::RevisionMismatch { name, .. }) if !asked_for => {

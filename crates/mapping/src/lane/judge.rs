@@ -20,7 +20,9 @@ pub(super) fn judge(result: &Result<InvokeReply, InvokeError>) -> Verdict {
             None => Verdict::Succeeded,
             Some(error) => Verdict::Failed(error_type(reply).unwrap_or_else(|| error.as_str().to_owned())),
         },
-        Err(error @ InvokeError::Throttled { .. }) => Verdict::Throttled(error.to_string()),
+        Err(error @ (InvokeError::Throttled { .. } | InvokeError::ReservedExhausted { .. })) => {
+            Verdict::Throttled(error.to_string())
+        }
         Err(error) if error.reached() => Verdict::Failed(error.to_string()),
         Err(error) => Verdict::NotRun(error.to_string()),
     }

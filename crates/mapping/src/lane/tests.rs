@@ -98,6 +98,7 @@ async fn world_at(clock: Arc<dyn Clock>) -> (Engine, Plan) {
         architectures: Vec::new(),
         tags: [].into(),
         revision_id: "1".into(),
+        publish: false,
     };
     let function = control.submit(function).await.unwrap();
     let settings = MappingSettings {

@@ -123,6 +123,7 @@ impl World {
             architectures: Vec::new(),
             tags: BTreeMap::new(),
             revision_id: "r1".into(),
+            publish: false,
         })
         .await;
     }
@@ -146,6 +147,7 @@ impl World {
             architectures: None,
             expected_revision: None,
             revision_id: "r2".into(),
+            publish: false,
         };
         self.submit(command).await;
         self.finish_function("r2").await;
