@@ -161,6 +161,7 @@ async fn an_alias_leads_to_versions() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of what is refused and how")]
 async fn aliases_are_refused_in_awss_words() {
     let world = with_function().await;
     ok(&world, "POST", "/versions", json!({})).await;
@@ -270,9 +271,9 @@ async fn aliases_are_refused_in_awss_words() {
 #[tokio::test]
 async fn concurrency_is_reserved_and_given_back() {
     let world = with_function().await;
-    let path = format!("/2017-10-31/functions/f/concurrency");
+    let path = "/2017-10-31/functions/f/concurrency";
     assert_eq!(world.call("GET", "/2019-09-30/functions/f/concurrency", json!(null)).await.body, json!({}));
-    let set = world.call("PUT", &path, json!({ "ReservedConcurrentExecutions": 3 })).await;
+    let set = world.call("PUT", path, json!({ "ReservedConcurrentExecutions": 3 })).await;
     assert_eq!((set.status, set.body), (200, json!({ "ReservedConcurrentExecutions": 3 })));
     let got = world.call("GET", "/2019-09-30/functions/f/concurrency", json!(null)).await;
     assert_eq!(got.body, json!({ "ReservedConcurrentExecutions": 3 }));
@@ -284,8 +285,8 @@ async fn concurrency_is_reserved_and_given_back() {
     assert_eq!(account["AccountUsage"]["FunctionCount"], 1);
     let limit = account["AccountLimit"]["ConcurrentExecutions"].as_i64().unwrap();
     assert_eq!(account["AccountLimit"]["UnreservedConcurrentExecutions"], limit - 3);
-    let too_many = world.call("PUT", &path, json!({ "ReservedConcurrentExecutions": limit + 1 })).await;
+    let too_many = world.call("PUT", path, json!({ "ReservedConcurrentExecutions": limit + 1 })).await;
     assert_eq!(too_many.error().1, "InvalidParameterValueException");
-    assert_eq!(world.call("DELETE", &path, json!(null)).await.status, 204);
+    assert_eq!(world.call("DELETE", path, json!(null)).await.status, 204);
     assert_eq!(world.call("GET", "/2019-09-30/functions/f/concurrency", json!(null)).await.body, json!({}));
 }
