@@ -1,21 +1,5 @@
-//! Millstream: Amazon Kinesis Data Streams and AWS Lambda, self-hosted, in one binary.
+//! The program. All of it is in the library beside this.
 
-mod address;
-mod byte_size;
-mod cli;
-mod config;
-mod demo;
-mod gauges;
-mod health;
-mod interrupt;
-mod log_command;
-mod log_options;
-mod logs;
-mod serve;
-mod server;
-mod terminal;
-
-use std::ffi::OsStr;
 use std::process::ExitCode;
 
 /// Most of what a request allocates is freed by another thread. With the system's allocator that is a fifth of the small
@@ -25,24 +9,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // A function's sandbox is set up by this same binary, before anything else runs: no thread, no runtime.
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().as_deref() == Some(OsStr::new(millstream_functions::SANDBOX_COMMAND)) {
-        return millstream_functions::sandbox_main(arguments);
-    }
-    let cli = cli::Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return terminal::failed(&anyhow::Error::new(error).context("cannot start threads")),
-    };
-    let result = runtime.block_on(async {
-        match cli.command {
-            cli::Command::Serve(arguments) => serve::run(arguments).await,
-            cli::Command::Demo(arguments) => demo::run(arguments).await,
-            cli::Command::Log(command) => log_command::run(command),
-        }
-    });
-    // Whatever still blocks a thread must not keep the process: what matters is durable already.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    result.unwrap_or_else(|error| terminal::failed(&error))
+    millstream::main()
 }

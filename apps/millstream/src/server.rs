@@ -17,7 +17,7 @@ use millstream_log_embedded::EmbeddedLog;
 use millstream_mapping::Mappings;
 use millstream_types::{Arn, Home};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -41,6 +41,11 @@ const STOP: Duration = Duration::from_secs(6);
 
 impl Server {
     pub(crate) async fn start(config: &Config) -> Result<Self> {
+        Self::start_with(config, PathBuf::from("/proc/self/exe")).await
+    }
+
+    /// `sandbox_exe` is the program that sets up functions' sandboxes: this one, where it can be.
+    pub(crate) async fn start_with(config: &Config, sandbox_exe: PathBuf) -> Result<Self> {
         let open_files = millstream_host::limits::raise_open_files().context("the limit on open files")?;
         // The port first: a second server on it must not touch the data.
         let listener = TcpListener::bind(config.bind).await.with_context(|| {
@@ -52,7 +57,7 @@ impl Server {
         let control = millstream_control_node::open(log.clone(), clock.clone()).await?;
         warn_of_another_home(&control.state(), &config.home);
         let engine = Engine::new(log.clone(), control.clone(), clock.clone());
-        let functions = start_functions(config, code, &endpoint, clock.clone()).await?;
+        let functions = start_functions(config, sandbox_exe, code, &endpoint, clock.clone()).await?;
         let mappings = Mappings::start(millstream_mapping::Options {
             engine: engine.clone(),
             functions: functions.clone(),
@@ -96,6 +101,14 @@ impl Server {
     /// The runtimes that functions can have here.
     pub(crate) async fn runtimes(&self) -> Vec<Runtime> {
         self.functions.available_runtimes().await.into_iter().map(|found| found.runtime).collect()
+    }
+
+    /// Take no more requests and let go of everything, without waiting.
+    pub(crate) fn abandon(&self) {
+        self.shutdown.cancel();
+        for lifecycle in &self.lifecycles {
+            lifecycle.abort();
+        }
     }
 
     /// Stop from the outside in: mappings first, while their functions can still reach the endpoint; then the port, the
@@ -193,6 +206,7 @@ fn open_directory(directory: &Path, given: LogOptions) -> Result<Opened> {
 
 async fn start_functions(
     config: &Config,
+    sandbox_exe: PathBuf,
     code: CodeStore,
     endpoint: &str,
     clock: Arc<dyn Clock>,
@@ -206,6 +220,7 @@ async fn start_functions(
         work_dir: data.as_ref().map(|data| data.join("run")),
         hidden_dirs: data.into_iter().collect(),
         isolation: config.isolation,
+        sandbox_exe,
         max_workers: config.max_workers,
         endpoint_url: Some(endpoint.to_owned()),
         region: config.home.region.clone(),

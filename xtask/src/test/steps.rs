@@ -80,6 +80,13 @@ pub(crate) const STEPS: &[Step] = &[
         run: conformance_node,
     },
     Step {
+        name: "pytest-plugin",
+        about: "testing/pytest in a test run of its own",
+        needs: &["build"],
+        limit_minutes: 5,
+        run: |context| python_suite(context, "testing/pytest/tests"),
+    },
+    Step {
         name: "conformance-java",
         about: "the Java SDKs (CBOR, HTTP/2) against the server",
         needs: &["build"],
