@@ -11,13 +11,13 @@ const START_LIMIT_MILLIS = 60_000;
 const BINARY = process.env.MILLSTREAM_BIN ?? fileURLToPath(new URL("../../target/debug/millstream", import.meta.url));
 
 /** Starts a server in memory; its address and how to stop it. */
-export async function startServer() {
+export async function startServer(more = []) {
   if (!existsSync(BINARY)) throw new Error(`${BINARY} does not exist; run \`cargo build\` first, or set MILLSTREAM_BIN`);
   const scratch = mkdtempSync(join(tmpdir(), "millstream-test-"));
   const ready = join(scratch, "ready");
   const log = join(scratch, "log");
   const output = openSync(log, "w");
-  const child = spawn(BINARY, ["serve", "--bind", "127.0.0.1:0", "--memory", "--ready-file", ready], {
+  const child = spawn(BINARY, ["serve", "--bind", "127.0.0.1:0", "--memory", "--ready-file", ready, ...more], {
     stdio: ["ignore", output, output],
   });
   const ended = new Promise((resolve) => child.once("exit", resolve));

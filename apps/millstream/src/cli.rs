@@ -2,6 +2,7 @@ use crate::address;
 use crate::config::LogFormat;
 use crate::log_command::LogCommand;
 use crate::log_options::LogOptions;
+use crate::tls_options::TlsOptions;
 use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -23,7 +24,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Run the founding scenario, live: sign-ups from all over the world, enriched by a function
     Demo(DemoArguments),
     /// Look at a data directory that no server uses, or repair it
@@ -90,6 +91,9 @@ pub(crate) struct ServeArguments {
     /// How to log: text or json [default: text]
     #[arg(long, env = "MILLSTREAM_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsOptions,
 
     #[command(flatten)]
     pub(crate) log: LogOptions,
@@ -217,7 +221,7 @@ mod tests {
         let whole = ["millstream", "serve"].iter().chain(arguments);
         let cli = Cli::read(whole).map_err(|error| error.to_string())?;
         let Command::Serve(arguments) = cli.command else { panic!("it is serve that was asked for") };
-        Ok(arguments)
+        Ok(*arguments)
     }
 
     #[test]

@@ -2,6 +2,7 @@ use crate::address;
 use crate::byte_size::ByteSize;
 use crate::cli::{ServeArguments, Source};
 use crate::log_options::LogOptions;
+use crate::tls_options::{Tls, TlsMode, TlsOptions};
 use anyhow::{Context, Result, bail, ensure};
 use millstream_control::caps;
 use millstream_functions::Isolation;
@@ -34,6 +35,11 @@ struct Settings {
     max_workers: Option<usize>,
     consumers_per_stream: Option<usize>,
     allow_insecure_bind: Option<bool>,
+    tls: Option<TlsMode>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_name: Option<Vec<String>>,
+    tls_ca_file: Option<PathBuf>,
     log_level: Option<String>,
     log_format: Option<LogFormat>,
     log_flush_bytes: Option<ByteSize>,
@@ -44,6 +50,16 @@ struct Settings {
 }
 
 impl Settings {
+    fn tls(&self) -> TlsOptions {
+        TlsOptions {
+            mode: self.tls,
+            cert: self.tls_cert.clone(),
+            key: self.tls_key.clone(),
+            names: self.tls_name.clone().unwrap_or_default(),
+            ca_file: self.tls_ca_file.clone(),
+        }
+    }
+
     fn log(&self) -> LogOptions {
         LogOptions {
             flush_at: self.log_flush_bytes,
@@ -76,6 +92,7 @@ pub(crate) struct Config {
     pub(crate) isolation: Isolation,
     pub(crate) max_workers: usize,
     pub(crate) consumers_per_stream: usize,
+    pub(crate) tls: Option<Tls>,
     pub(crate) log: LogOptions,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
@@ -103,6 +120,7 @@ impl Config {
         let consumers_per_stream = consumers_per_stream.unwrap_or(caps::CONSUMERS_PER_STREAM);
         let most = caps::MOST_CONSUMERS_PER_STREAM;
         ensure!((1..=most).contains(&consumers_per_stream), "consumers-per-stream must be from 1 to {most}");
+        let tls = arguments.tls.clone().or(file.tls()).resolve()?;
         let log = arguments.log.or(file.log());
         log.check()?;
         let storage = storage(&places(&arguments, &file))?;
@@ -115,6 +133,7 @@ impl Config {
             isolation: parse_isolation(isolation.as_deref())?,
             max_workers,
             consumers_per_stream,
+            tls,
             log,
             log_level: arguments.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
             log_format: arguments.log_format.or(file.log_format).unwrap_or_default(),

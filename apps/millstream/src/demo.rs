@@ -33,6 +33,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         isolation: parse_isolation(arguments.function_isolation.as_deref())?,
         max_workers: 64,
         consumers_per_stream: millstream_control::caps::CONSUMERS_PER_STREAM,
+        tls: None,
         log: crate::log_options::LogOptions::default(),
         log_level: arguments.log_level.clone(),
         log_format: LogFormat::Text,

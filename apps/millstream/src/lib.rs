@@ -16,6 +16,8 @@ mod logs;
 mod serve;
 mod server;
 mod terminal;
+mod tls;
+mod tls_options;
 
 pub mod testing;
 
@@ -36,7 +38,7 @@ pub fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         match cli.command {
-            cli::Command::Serve(arguments) => serve::run(arguments).await,
+            cli::Command::Serve(arguments) => serve::run(*arguments).await,
             cli::Command::Demo(arguments) => demo::run(arguments).await,
             cli::Command::Log(command) => log_command::run(command),
         }

@@ -4,6 +4,7 @@ use crate::config::{Config, Storage};
 use crate::gauges;
 use crate::health::ServerHealth;
 use crate::log_options::{LogOptions, explain};
+use crate::tls;
 use anyhow::{Context, Result};
 use millstream_control::State;
 use millstream_engine::Engine;
@@ -20,6 +21,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -28,11 +30,13 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(crate) struct Server {
     endpoint: String,
+    /// Keeps a certificate authority that is in memory only.
+    _authority: Option<TempDir>,
     log: Arc<dyn Log>,
     functions: Functions,
     mappings: Mappings,
     shutdown: CancellationToken,
-    front: JoinHandle<()>,
+    fronts: Vec<JoinHandle<()>>,
     lifecycles: Vec<JoinHandle<()>>,
 }
 
@@ -51,13 +55,25 @@ impl Server {
         let listener = TcpListener::bind(config.bind).await.with_context(|| {
             format!("cannot listen on {} (is another Millstream running there?)", config.bind)
         })?;
-        let endpoint = endpoint(listener.local_addr().context("the address listened on")?);
+        let address = listener.local_addr().context("the address listened on")?;
         let clock = SystemClock::shared();
         let (log, code, mut gauge_list) = open(&config.storage, config.log).await?;
+        let (tls, authority) = tls::prepare(config.tls.as_ref(), &config.storage, &*clock)?;
+        let endpoint = endpoint(address, tls.is_some());
+        // Functions call home without TLS, on a port of this machine alone: their SDKs need no certificate for it.
+        let inner = match tls {
+            None => None,
+            Some(_) => {
+                Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("a port for functions")?)
+            }
+        };
+        let inner_address = inner.as_ref().map(TcpListener::local_addr).transpose()?;
+        let home_endpoint =
+            inner_address.map_or_else(|| endpoint.clone(), |address| self::endpoint(address, false));
         let control = millstream_control_node::open(log.clone(), clock.clone()).await?;
         warn_of_another_home(&control.state(), &config.home);
         let engine = Engine::new(log.clone(), control.clone(), clock.clone());
-        let functions = start_functions(config, sandbox_exe, code, &endpoint, clock.clone()).await?;
+        let functions = start_functions(config, sandbox_exe, code, &home_endpoint, clock.clone()).await?;
         let mappings = Mappings::start(millstream_mapping::Options {
             engine: engine.clone(),
             functions: functions.clone(),
@@ -89,8 +105,14 @@ impl Server {
         let front =
             Arc::new(Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock, only_loopback));
         let shutdown = CancellationToken::new();
-        let front = tokio::spawn(serve(listener, front, open_files, shutdown.clone()));
-        Ok(Self { endpoint, log, functions, mappings, shutdown, front, lifecycles })
+        let mut fronts = Vec::new();
+        if let Some(inner) = inner {
+            let options = millstream_front::Options { open_files, tls: None };
+            fronts.push(tokio::spawn(serve(inner, front.clone(), options, shutdown.clone())));
+        }
+        let options = millstream_front::Options { open_files, tls };
+        fronts.push(tokio::spawn(serve(listener, front, options, shutdown.clone())));
+        Ok(Self { endpoint, _authority: authority, log, functions, mappings, shutdown, fronts, lifecycles })
     }
 
     /// The URL that clients use.
@@ -117,8 +139,10 @@ impl Server {
         within("mappings", self.mappings.shutdown()).await;
         self.shutdown.cancel();
         within("requests", async {
-            if let Err(error) = self.front.await {
-                tracing::warn!(%error, "the front ended badly");
+            for front in self.fronts {
+                if let Err(error) = front.await {
+                    tracing::warn!(%error, "the front ended badly");
+                }
             }
         })
         .await;
@@ -151,7 +175,7 @@ async fn within(what: &'static str, step: impl Future<Output = ()>) {
 }
 
 /// The URL of an address: of this machine's own loopback where it listens everywhere.
-fn endpoint(address: SocketAddr) -> String {
+fn endpoint(address: SocketAddr, tls: bool) -> String {
     let mut address = address;
     if address.ip().is_unspecified() {
         match address {
@@ -159,7 +183,7 @@ fn endpoint(address: SocketAddr) -> String {
             SocketAddr::V6(_) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         }
     }
-    format!("http://{address}")
+    format!("{}://{address}", if tls { "https" } else { "http" })
 }
 
 type Opened = (Arc<dyn Log>, CodeStore, Vec<Gauge>);

@@ -76,7 +76,7 @@ class Server:
 
     def host_and_port(self):
         """The address as a socket wants it."""
-        host, port = self.address.removeprefix("http://").rstrip("/").rsplit(":", 1)
+        host, port = self.address.partition("://")[2].rstrip("/").rsplit(":", 1)
         return host, int(port)
 
     def kill(self):

@@ -41,6 +41,9 @@ pub const DISCARD_TIME: Duration = Duration::from_secs(10);
 /// A connection must bring its first request within this time.
 pub const FIRST_REQUEST: Duration = Duration::from_secs(30);
 
+/// A TLS handshake must be done after this time.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// A request's body must be here after this time.
 pub const BODY_TIME: Duration = Duration::from_mins(2);
 

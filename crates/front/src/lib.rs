@@ -12,10 +12,12 @@ mod operator;
 mod pipeline;
 mod route;
 mod serve;
+mod tls;
 
 pub mod caps;
 
 pub use metrics::{Gauge, Metrics, ReadGauge};
 pub use operator::Health;
 pub use pipeline::Front;
-pub use serve::{Listener, serve};
+pub use serve::{Listener, Options, serve};
+pub use tls::{Tls, TlsError};

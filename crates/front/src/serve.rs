@@ -1,14 +1,15 @@
 use crate::pipeline::{Front, Served};
+use crate::tls::Tls;
 use crate::{caps, pipeline};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Where connections come from: a port, or what a simulated network has in its place.
@@ -32,19 +33,26 @@ impl Listener for TcpListener {
     }
 }
 
+/// How connections are served.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many files and sockets the process may have open; half of them are left to the rest of it.
+    pub open_files: u64,
+    /// Every connection speaks TLS, if this is set.
+    pub tls: Option<Tls>,
+}
+
 /// Serve until `shutdown`, then let requests under way finish. Subscriptions are ended, not waited for.
-///
-/// `open_files`: how many files and sockets the process may have open; half of them are left to the rest of it.
 pub async fn serve(
     mut listener: impl Listener,
     front: Arc<Front>,
-    open_files: u64,
+    options: Options,
     shutdown: CancellationToken,
 ) {
-    let half = usize::try_from(open_files / 2).unwrap_or(usize::MAX);
+    let half = usize::try_from(options.open_files / 2).unwrap_or(usize::MAX);
     let slots = Arc::new(Semaphore::new(caps::CONNECTIONS.min(half.max(1))));
     let graceful = GracefulShutdown::new();
-    let builder = builder();
+    let builder = Arc::new(builder());
     let served = Arc::new(Served { front, shutdown });
     loop {
         let accepted = tokio::select! {
@@ -61,46 +69,72 @@ pub async fn serve(
                 continue;
             }
         };
-        let asked = Arc::new(Notify::new());
-        let service = {
-            let (served, asked) = (served.clone(), asked.clone());
-            service_fn(move |request| {
-                asked.notify_one();
-                // On the heap for as long as it lasts: hyper keeps the room for one in every connection, also in those
-                // that are silent.
-                Box::pin(pipeline::answer(served.clone(), request))
-            })
-        };
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        // On the heap by itself: moved into the task and pinned there, it would have its room twice.
-        let mut connection = Box::pin(graceful.watch(connection.into_owned()));
-        let served = served.clone();
-        tokio::spawn(async move {
-            let metrics = served.front.metrics();
-            metrics.connection_opened();
-            // What comes before the first request has no time limit of hyper's: a client that says nothing, or half of
-            // HTTP/2's greeting, would stay for ever.
-            let asked_in_time =
-                Box::pin(
-                    async move { tokio::time::timeout(caps::FIRST_REQUEST, asked.notified()).await.is_ok() },
-                );
-            let ended = tokio::select! {
-                biased;
-                ended = &mut connection => Some(ended),
-                // Its timer is let go here: a connection may be silent for long after its first request.
-                in_time = asked_in_time => if in_time { Some(connection.await) } else { None },
-            };
-            match ended {
-                Some(Ok(())) => {}
-                Some(Err(error)) => tracing::debug!(%error, "a connection ended badly"),
-                None => tracing::debug!("a connection brought no request and is closed"),
+        let (served, builder, watcher) = (served.clone(), builder.clone(), graceful.watcher());
+        served.front.metrics().connection_opened();
+        match options.tls.clone() {
+            None => {
+                let connection = connection(stream, served.clone(), &builder, watcher);
+                tokio::spawn(async move {
+                    connection.await;
+                    closed(&served, slot);
+                });
             }
-            metrics.connection_closed();
-            drop(slot);
-        });
+            Some(tls) => drop(tokio::spawn(async move {
+                if let Some(stream) = Box::pin(tls.greet(stream)).await {
+                    connection(stream, served.clone(), &builder, watcher).await;
+                }
+                closed(&served, slot);
+            })),
+        }
     }
     if tokio::time::timeout(caps::DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
+    }
+}
+
+fn closed(served: &Served, slot: OwnedSemaphorePermit) {
+    served.front.metrics().connection_closed();
+    drop(slot);
+}
+
+/// One connection, from its first request to its last.
+fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: S,
+    served: Arc<Served>,
+    builder: &Builder<TokioExecutor>,
+    watcher: Watcher,
+) -> impl Future<Output = ()> + Send + use<S> {
+    let asked = Arc::new(Notify::new());
+    let service = {
+        let asked = asked.clone();
+        service_fn(move |request| {
+            asked.notify_one();
+            // On the heap for as long as it lasts: hyper keeps the room for one in every connection, also in those
+            // that are silent.
+            Box::pin(pipeline::answer(served.clone(), request))
+        })
+    };
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    // On the heap by itself: moved into the task and pinned there, it would have its room twice.
+    let mut connection = Box::pin(watcher.watch(connection.into_owned()));
+    async move {
+        // What comes before the first request has no time limit of hyper's: a client that says nothing, or half of
+        // HTTP/2's greeting, would stay for ever.
+        let asked_in_time =
+            Box::pin(
+                async move { tokio::time::timeout(caps::FIRST_REQUEST, asked.notified()).await.is_ok() },
+            );
+        let ended = tokio::select! {
+            biased;
+            ended = &mut connection => Some(ended),
+            // Its timer is let go here: a connection may be silent for long after its first request.
+            in_time = asked_in_time => if in_time { Some(connection.await) } else { None },
+        };
+        match ended {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::debug!(%error, "a connection ended badly"),
+            None => tracing::debug!("a connection brought no request and is closed"),
+        }
     }
 }
 
@@ -121,7 +155,7 @@ fn builder() -> Builder<TokioExecutor> {
 async fn accept<L: Listener>(
     listener: &mut L,
     slots: &Arc<Semaphore>,
-) -> io::Result<(L::Connection, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(L::Connection, OwnedSemaphorePermit)> {
     let slot = slots.clone().acquire_owned().await.map_err(io::Error::other)?;
     Ok((listener.accept().await?, slot))
 }

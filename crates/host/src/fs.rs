@@ -1,8 +1,9 @@
 //! Whole files and directories, for what is not the log: function code, configuration, temporary places.
 #![expect(clippy::disallowed_methods, reason = "this is where files are touched")]
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -40,9 +41,18 @@ pub fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
 
 /// Write a whole file that must be there, complete, after a power cut: temporary name, sync, rename, sync the directory.
 pub fn write_durable(path: &Path, contents: &[u8]) -> io::Result<()> {
+    replace(path, contents, OpenOptions::new().write(true).create_new(true))
+}
+
+/// As [`write_durable`], a file that only its owner may read, also while it is being written.
+pub fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
+    replace(path, contents, OpenOptions::new().write(true).create_new(true).mode(0o600))
+}
+
+fn replace(path: &Path, contents: &[u8], options: &OpenOptions) -> io::Result<()> {
     let directory = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     let temporary = path.with_extension(format!("tmp-{:016x}", crate::entropy::u64()));
-    let written = File::create(&temporary).and_then(|mut file| {
+    let written = options.open(&temporary).and_then(|mut file| {
         file.write_all(contents)?;
         file.sync_all()
     });

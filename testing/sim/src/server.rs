@@ -12,7 +12,7 @@ use crate::workshop::Workshop;
 use anyhow::Result;
 use millstream_control_node::{ControlHandle, SnapshotPolicy};
 use millstream_engine::Engine;
-use millstream_front::{Front, Health, Listener, Metrics, serve};
+use millstream_front::{Front, Health, Listener, Metrics, Options as FrontOptions, serve};
 use millstream_host::{Clock, threads};
 use millstream_kinesis::Kinesis;
 use millstream_lambda::Lambda;
@@ -145,7 +145,7 @@ pub(crate) async fn run(machine: Arc<Machine>) -> turmoil::Result {
         }
     };
     machine.trace.line("server", format_args!("started"));
-    let serving = serve(Port(listener), front, 100_000, shutdown.clone());
+    let serving = serve(Port(listener), front, FrontOptions { open_files: 100_000, tls: None }, shutdown.clone());
     tokio::pin!(serving);
     tokio::select! {
         biased;
