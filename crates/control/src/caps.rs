@@ -29,3 +29,5 @@ pub const LAYERS: usize = 1_000;
 pub const VERSIONS_PER_LAYER: usize = 10_000;
 
 pub const MAPPINGS: usize = 10_000;
+
+pub const QUEUES: usize = 1_000;

@@ -14,6 +14,7 @@ mod entry;
 mod function;
 mod layer;
 mod mapping;
+mod queue;
 mod refusal;
 mod reshard;
 mod snapshot;
@@ -24,11 +25,12 @@ mod version;
 pub mod caps;
 
 pub use command::{
-    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, ChangeRetention, ChangeStream,
-    ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateAlias, CreateFunction, CreateMapping,
-    CreateStream, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
+    ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, ChangeMapping, ChangeQueue,
+    ChangeQueueTags, ChangeRetention, ChangeStream, ChangeTags, Checkpoint, CloseShards, Command,
+    ControlCommand, CreateAlias, CreateFunction, CreateMapping, CreateQueue, CreateStream, DeadLetters,
+    DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteQueue,
     DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion,
-    PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveShards, RemoveStream,
+    PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream,
     ReserveConcurrency, RetentionChange, SettleMapping, SplitShard, UpdateAlias, UpdateFunction,
     UpdateShardCount,
 };
@@ -36,6 +38,7 @@ pub use entry::{Entry, EntryError};
 pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};
 pub use layer::{Layer, LayerVersion};
 pub use mapping::{Mapping, MappingSettings, MappingState, Source, StartingPosition};
+pub use queue::{Queue, QueueBegin, QueueSettings, QueueStatus};
 pub use refusal::{Refusal, ReshardRefusal};
 pub use reshard::Reshard;
 pub use snapshot::{

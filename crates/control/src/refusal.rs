@@ -1,4 +1,4 @@
-use crate::{MappingState, StreamStatus};
+use crate::{MappingState, QueueStatus, StreamStatus};
 use millstream_types::{HashKey, HashRange, ShardId};
 
 /// Why a command was not applied. Nothing changed.
@@ -26,6 +26,16 @@ pub enum Refusal {
     RetentionShorter { name: String, asked: u32, existing: u32 },
     #[error("{asked} hours of retention are more than the {existing} of stream {name}")]
     RetentionLonger { name: String, asked: u32, existing: u32 },
+    #[error("stream {stream} has {count} queues")]
+    StreamHasQueues { stream: String, count: usize },
+    #[error("stream {0} is not in on-demand mode")]
+    QueueNeedsOnDemand(String),
+    #[error("queue {0} already exists")]
+    QueueExists(String),
+    #[error("queue {0} does not exist")]
+    NoSuchQueue(String),
+    #[error("queue {id} is {status:?}")]
+    QueueBusy { id: String, status: QueueStatus },
     #[error(transparent)]
     Reshard(#[from] ReshardRefusal),
     #[error("function {0} already exists")]

@@ -1,6 +1,6 @@
 //! Snapshots of the state, as records of the control log. See `docs/formats/control.md`.
 
-use crate::{Entry, EntryError, Function, Layer, Mapping, State, Stream};
+use crate::{Entry, EntryError, Function, Layer, Mapping, Queue, State, Stream};
 use imbl::OrdMap;
 use millstream_types::{LogShard, Position, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -123,6 +123,7 @@ enum Item {
     Function(Arc<Function>),
     Layer(Arc<Layer>),
     Mapping(Arc<Mapping>),
+    Queue(Arc<Queue>),
     Checkpoints { mapping: String, positions: OrdMap<LogShard, Position> },
 }
 
@@ -155,12 +156,13 @@ impl State {
     /// All of it, in the order of its names.
     pub fn snapshot_lines(&self) -> SnapshotLines {
         // Every member by name: one that is added must not be forgotten here.
-        let Self { streams, functions, layers, mappings, checkpoints, last_log_shard } = self.clone();
+        let Self { streams, functions, layers, mappings, queues, checkpoints, last_log_shard } = self.clone();
         let items = iter::once(Item::Numbers { last_log_shard })
             .chain(streams.into_iter().map(|(_, stream)| Item::Stream(stream)))
             .chain(functions.into_iter().map(|(_, function)| Item::Function(function)))
             .chain(layers.into_iter().map(|(_, layer)| Item::Layer(layer)))
             .chain(mappings.into_iter().map(|(_, mapping)| Item::Mapping(mapping)))
+            .chain(queues.into_iter().map(|(_, queue)| Item::Queue(queue)))
             .chain(
                 checkpoints.into_iter().map(|(mapping, positions)| Item::Checkpoints { mapping, positions }),
             );
@@ -180,6 +182,7 @@ impl State {
                 Item::Function(function) => drop(state.functions.insert(function.name.clone(), function)),
                 Item::Layer(layer) => drop(state.layers.insert(layer.name.clone(), layer)),
                 Item::Mapping(mapping) => drop(state.mappings.insert(mapping.uuid.clone(), mapping)),
+                Item::Queue(queue) => drop(state.queues.insert(queue.id.clone(), queue)),
                 Item::Checkpoints { mapping, positions } => {
                     drop(state.checkpoints.insert(mapping, positions));
                 }

@@ -1,4 +1,6 @@
-use crate::{Consumer, Function, Layer, LayerVersion, Mapping, Refusal, Reshard, Stream, StreamStatus, caps};
+use crate::{
+    Consumer, Function, Layer, LayerVersion, Mapping, Queue, Refusal, Reshard, Stream, StreamStatus, caps,
+};
 use imbl::OrdMap;
 use millstream_types::{LogShard, Position};
 use std::sync::Arc;
@@ -11,6 +13,8 @@ pub struct State {
     pub functions: OrdMap<String, Arc<Function>>,
     pub layers: OrdMap<String, Arc<Layer>>,
     pub mappings: OrdMap<String, Arc<Mapping>>,
+    /// By the end of their ARN.
+    pub queues: OrdMap<String, Arc<Queue>>,
     /// Per mapping and log shard: the position to go on from.
     pub checkpoints: OrdMap<String, OrdMap<LogShard, Position>>,
     /// The last number given to a log shard. 0 is the control plane's own.
@@ -28,6 +32,15 @@ impl State {
 
     pub fn mapping(&self, uuid: &str) -> Result<&Arc<Mapping>, Refusal> {
         self.mappings.get(uuid).ok_or_else(|| Refusal::NoSuchMapping(uuid.to_owned()))
+    }
+
+    pub fn queue(&self, id: &str) -> Result<&Arc<Queue>, Refusal> {
+        self.queues.get(id).ok_or_else(|| Refusal::NoSuchQueue(id.to_owned()))
+    }
+
+    /// The queues on a stream.
+    pub fn queues_of(&self, stream: &str) -> impl Iterator<Item = &Arc<Queue>> {
+        self.queues.values().filter(move |queue| queue.stream == stream)
     }
 
     pub fn layer_version(&self, layer: &str, version: u64) -> Option<&Arc<LayerVersion>> {
@@ -97,6 +110,11 @@ impl State {
         let function =
             self.functions.get_mut(name).ok_or_else(|| Refusal::NoSuchFunction(name.to_owned()))?;
         Ok(Arc::make_mut(function))
+    }
+
+    pub(crate) fn change_queue(&mut self, id: &str) -> Result<&mut Queue, Refusal> {
+        let queue = self.queues.get_mut(id).ok_or_else(|| Refusal::NoSuchQueue(id.to_owned()))?;
+        Ok(Arc::make_mut(queue))
     }
 
     pub(crate) fn change_mapping(&mut self, uuid: &str) -> Result<&mut Mapping, Refusal> {

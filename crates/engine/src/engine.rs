@@ -55,6 +55,10 @@ impl Engine {
         crate::retention::run(self).await;
     }
 
+    pub fn log(&self) -> &Arc<dyn Log> {
+        &self.log
+    }
+
     pub fn control(&self) -> &ControlHandle {
         &self.control
     }

@@ -31,3 +31,6 @@ pub const LIST_CONSUMERS: usize = 100;
 
 /// Shards of a new on-demand stream (Developer Guide, "On-demand mode").
 pub const ON_DEMAND_SHARDS: u32 = 4;
+
+/// Queues of one page of ListQueues.
+pub const LIST_QUEUES: usize = 1_000;

@@ -60,6 +60,10 @@ impl Failure {
         Self { internal: Some(cause.to_string()), ..Self::new(ErrorCode::InternalFailure, message) }
     }
 
+    pub(crate) fn no_queue(id: &str, account: &str) -> Self {
+        Self::not_found(format!("Queue {id} under account {account} not found."))
+    }
+
     pub(crate) fn no_stream(stream: &str, account: &str) -> Self {
         Self::not_found(format!("Stream {} under account {account} not found.", name_of_key(stream)))
     }
@@ -154,6 +158,11 @@ fn refused(refusal: Refusal, account: &str) -> Failure {
             "Requested retention period ({asked} hours) for stream {name} can not be longer than existing retention \
              period ({existing} hours). Use IncreaseRetentionPeriod API."
         )),
+        refusal @ (Refusal::StreamHasQueues { .. }
+        | Refusal::QueueNeedsOnDemand(_)
+        | Refusal::QueueExists(_)
+        | Refusal::NoSuchQueue(_)
+        | Refusal::QueueBusy { .. }) => crate::queues::refused_by(refusal, account),
         Refusal::Reshard(refusal) => reshard(refusal, account),
         refusal @ (Refusal::FunctionExists(_)
         | Refusal::NoSuchFunction(_)

@@ -9,6 +9,7 @@ mod error;
 mod iterator;
 mod ops;
 mod put;
+mod queues;
 mod records;
 mod retention;
 mod service;

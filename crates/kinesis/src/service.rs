@@ -5,6 +5,7 @@ use futures_util::stream::BoxStream;
 use millstream_api_kinesis::{self as api, ErrorCode, Operation};
 use millstream_control_node::ControlHandle;
 use millstream_engine::Engine;
+use millstream_queue::Queues;
 use millstream_shapes::{ApiOperation, Codec, check};
 use millstream_types::Home;
 
@@ -14,6 +15,7 @@ pub struct Kinesis {
     pub(crate) engine: Engine,
     /// The account and region that requests mean.
     pub(crate) home: Home,
+    pub(crate) queues: Queues,
     pub(crate) consumers_per_stream: usize,
 }
 
@@ -45,8 +47,10 @@ macro_rules! answer {
 }
 
 impl Kinesis {
+    /// Starts to follow the control state for its queues: call it within a Tokio runtime.
     pub fn new(engine: Engine, home: Home) -> Self {
-        Self { engine, home, consumers_per_stream: millstream_control::caps::CONSUMERS_PER_STREAM }
+        let queues = Queues::start(engine.clone());
+        Self { engine, queues, home, consumers_per_stream: millstream_control::caps::CONSUMERS_PER_STREAM }
     }
 
     /// With another limit on the consumers of a stream than AWS's.
@@ -140,6 +144,52 @@ impl Kinesis {
             Op::MergeShards => {
                 answer!(self, codec, body, MergeShards, ops::merge_shards::run)
             }
+            Op::CreateQueue => answer!(self, codec, body, CreateQueue, ops::create_queue::run),
+            Op::DescribeQueue => answer!(self, codec, body, DescribeQueue, ops::describe_queue::run),
+            Op::UpdateQueue => answer!(self, codec, body, UpdateQueue, ops::update_queue::run),
+            Op::DeleteQueue => answer!(self, codec, body, DeleteQueue, ops::delete_queue::run),
+            Op::ListQueues => answer!(self, codec, body, ListQueues, ops::list_queues::run),
+            Op::ReceiveQueueRecords => {
+                answer!(self, codec, body, ReceiveQueueRecords, ops::receive_queue_records::run)
+            }
+            Op::ReceiveDeadLetterQueueRecords => answer!(
+                self,
+                codec,
+                body,
+                ReceiveDeadLetterQueueRecords,
+                ops::receive_dead_letter_queue_records::run
+            ),
+            Op::AcknowledgeQueueRecords => {
+                answer!(self, codec, body, AcknowledgeQueueRecords, ops::acknowledge_queue_records::run)
+            }
+            Op::AcknowledgeDeadLetterQueueRecords => answer!(
+                self,
+                codec,
+                body,
+                AcknowledgeDeadLetterQueueRecords,
+                ops::acknowledge_dead_letter_queue_records::run
+            ),
+            Op::RestoreDeadLetterQueueRecords => answer!(
+                self,
+                codec,
+                body,
+                RestoreDeadLetterQueueRecords,
+                ops::restore_dead_letter_queue_records::run
+            ),
+            Op::UpdateQueueRecordsVisibility => answer!(
+                self,
+                codec,
+                body,
+                UpdateQueueRecordsVisibility,
+                ops::update_queue_records_visibility::run
+            ),
+            Op::UpdateDeadLetterQueueRecordsVisibility => answer!(
+                self,
+                codec,
+                body,
+                UpdateDeadLetterQueueRecordsVisibility,
+                ops::update_dead_letter_queue_records_visibility::run
+            ),
             Op::PutRecord => ops::put_record::answer(self, codec, body).await.map(Answer::Body),
             Op::PutRecords => ops::put_records::answer(self, codec, body).await.map(Answer::Body),
             Op::RegisterStreamConsumer => {
@@ -166,32 +216,20 @@ impl Kinesis {
             Op::UpdateStreamMode => {
                 answer!(self, codec, body, UpdateStreamMode, ops::update_stream_mode::run)
             }
-            Op::AcknowledgeDeadLetterQueueRecords
-            | Op::AcknowledgeQueueRecords
-            | Op::CreateChannel
-            | Op::CreateQueue
+            Op::CreateChannel
             | Op::DeleteChannel
-            | Op::DeleteQueue
             | Op::DeleteResourcePolicy
             | Op::DescribeAccountSettings
             | Op::DescribeChannel
-            | Op::DescribeQueue
             | Op::DisableEnhancedMonitoring
             | Op::EnableEnhancedMonitoring
             | Op::GetResourcePolicy
             | Op::ListChannels
-            | Op::ListQueues
             | Op::PutResourcePolicy
-            | Op::ReceiveDeadLetterQueueRecords
-            | Op::ReceiveQueueRecords
-            | Op::RestoreDeadLetterQueueRecords
             | Op::StartStreamEncryption
             | Op::StopStreamEncryption
             | Op::UpdateAccountSettings
             | Op::UpdateChannel
-            | Op::UpdateDeadLetterQueueRecordsVisibility
-            | Op::UpdateQueue
-            | Op::UpdateQueueRecordsVisibility
             | Op::UpdateStreamRecordDistributionStrategy
             | Op::UpdateStreamWarmThroughput => Err(unknown(name)),
         }

@@ -3,7 +3,7 @@
 use crate::Kinesis;
 use crate::error::{self, Failure};
 use millstream_api_kinesis as api;
-use millstream_control::{ChangeTags, caps};
+use millstream_control::{ChangeQueueTags, ChangeTags, caps};
 use millstream_shapes::Empty;
 use std::collections::BTreeMap;
 
@@ -12,10 +12,11 @@ use std::collections::BTreeMap;
 const CLASSIC: &str = "_./=+-%@";
 const LATER: &str = "_./=+-%@:";
 
-/// What has tags: a stream, or one of its consumers.
+/// What has tags: a stream, one of its consumers, or a queue.
 pub(crate) struct Tagged {
     stream: String,
     consumer: Option<String>,
+    queue: Option<String>,
     /// What may stand in a tag beside letters, digits and spaces.
     symbols: &'static str,
     pub(crate) tags: BTreeMap<String, String>,
@@ -25,17 +26,23 @@ impl Tagged {
     pub(crate) fn stream(service: &Kinesis, name: Option<&str>, arn: Option<&str>) -> Result<Self, Failure> {
         let stream = service.stream(name, arn)?;
         let tags = stream.tags.clone();
-        Ok(Self { stream: stream.name.clone(), consumer: None, symbols: CLASSIC, tags })
+        Ok(Self { stream: stream.name.clone(), consumer: None, queue: None, symbols: CLASSIC, tags })
     }
 
     /// The stream or consumer with this ARN.
     pub(crate) fn resource(service: &Kinesis, arn: &str) -> Result<Self, Failure> {
+        if arn.contains(":queue/") {
+            let queue = service.queue(arn)?;
+            let (stream, tags) = (queue.stream.clone(), queue.tags.clone());
+            let queue = Some(queue.id.clone());
+            return Ok(Self { stream, consumer: None, queue, symbols: LATER, tags });
+        }
         if !arn.contains("/consumer/") {
             return Ok(Self { symbols: LATER, ..Self::stream(service, None, Some(arn))? });
         }
         let (stream, consumer) = service.consumer(Some(arn), None, None)?;
         let (consumer, tags) = (Some(consumer.name), consumer.tags);
-        Ok(Self { stream: stream.name.clone(), consumer, symbols: LATER, tags })
+        Ok(Self { stream: stream.name.clone(), consumer, queue: None, symbols: LATER, tags })
     }
 
     pub(crate) async fn add(
@@ -65,9 +72,12 @@ impl Tagged {
         set: BTreeMap<String, String>,
         remove: Vec<String>,
     ) -> Result<Empty, Failure> {
-        let Self { stream, consumer, .. } = self;
-        let change = ChangeTags { stream, consumer, set, remove: remove.into_iter().collect() };
-        let changed = service.control().submit(change).await;
+        let Self { stream, consumer, queue, .. } = self;
+        let remove = remove.into_iter().collect();
+        let changed = match queue {
+            Some(id) => service.control().submit(ChangeQueueTags { id, set, remove }).await,
+            None => service.control().submit(ChangeTags { stream, consumer, set, remove }).await,
+        };
         changed.map_err(|error| error::control(error, &service.home.account))?;
         Ok(Empty {})
     }

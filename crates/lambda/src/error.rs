@@ -170,6 +170,11 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
         | Refusal::RetentionShorter { .. }
         | Refusal::RetentionLonger { .. }
         | Refusal::Reshard(_)
+        | Refusal::StreamHasQueues { .. }
+        | Refusal::QueueNeedsOnDemand(_)
+        | Refusal::QueueExists(_)
+        | Refusal::NoSuchQueue(_)
+        | Refusal::QueueBusy { .. }
         | Refusal::ConsumerExists { .. }
         | Refusal::NoSuchConsumer { .. }) => {
             Failure::service("The server refused a change of its own. Nothing was changed.", &refusal)

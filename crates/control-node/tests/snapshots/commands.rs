@@ -1,11 +1,12 @@
 //! Random commands of every kind, with few names, so that they meet each other.
 
 use millstream_control::{
-    ActivateConsumer, ActivateMapping, ActivateStream, AliasTarget, ChangeMapping, ChangeStream, ChangeTags,
-    Checkpoint, Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateStream, DeleteAlias,
-    DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteStream,
-    DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
-    PublishLayerVersion, PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveStream,
+    ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, AliasTarget, ChangeMapping,
+    ChangeQueue, ChangeQueueTags, ChangeStream, ChangeTags, Checkpoint, Code, Command, CreateAlias,
+    CreateFunction, CreateMapping, CreateQueue, CreateStream, DeadLetters, DeleteAlias, DeleteFunction,
+    DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeregisterConsumer,
+    FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, PublishLayerVersion, PublishVersion,
+    QueueBegin, QueueSettings, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream,
     ReserveConcurrency, SettleMapping, Source, StartingPosition, State, StreamMode, UpdateAlias,
     UpdateFunction,
 };
@@ -121,7 +122,8 @@ pub(crate) fn layer(name: &str, revision: u64) -> PublishLayerVersion {
 
 /// Mostly one that is accepted; what is refused is a test of that too.
 pub(crate) fn random_command(random: &mut Random, state: &State) -> Command {
-    match random.below(3) {
+    match random.below(4) {
+        3 => queue_command(random, state),
         0 => stream_command(random),
         1 => function_command(random, state),
         _ => mapping_command(random, state),
@@ -151,6 +153,47 @@ fn stream_command(random: &mut Random) -> Command {
             ChangeStream { name, mode, max_record_kib: random.one_in(2).then_some(2_048) }.into()
         }
         _ => RemoveConsumer { stream: stream_name, consumer }.into(),
+    }
+}
+
+fn queue_command(random: &mut Random, state: &State) -> Command {
+    let (id, stream) = (random.name("q"), random.name("s"));
+    match random.below(8) {
+        0 | 1 => ChangeStream { name: stream, mode: Some(StreamMode::OnDemand), max_record_kib: None }.into(),
+        2 | 3 => CreateQueue {
+            name: format!("name-{id}"),
+            arn: format!("arn:aws:kinesis:us-east-1:000000000000:queue/{id}"),
+            id,
+            stream,
+            starting: StartingPosition::Latest,
+            settings: QueueSettings { visibility_secs: 30, max_receives: random.one_in(2).then_some(6) },
+            tags: BTreeMap::new(),
+            secret: "00".repeat(32),
+            limit: 20,
+        }
+        .into(),
+        4 => {
+            let shards = state.queue(&id).ok().and_then(|queue| state.stream(&queue.stream).ok());
+            let shards = shards.map(|stream| stream.shards.iter().map(|shard| shard.id).collect::<Vec<_>>());
+            let positions =
+                shards.unwrap_or_default().into_iter().map(|id| (id, Position(random.below(9)))).collect();
+            ActivateQueue {
+                id,
+                begin: QueueBegin { at: Timestamp::from_millis(random.below(9_000)), positions },
+            }
+            .into()
+        }
+        5 => {
+            let some = if random.one_in(2) { DeadLetters::After(3) } else { DeadLetters::Never };
+            let dead_letters = random.one_in(2).then_some(some);
+            ChangeQueue { id, visibility_secs: random.one_in(2).then_some(60), dead_letters }.into()
+        }
+        6 => {
+            let set = BTreeMap::from([(random.name("t"), random.name("v"))]);
+            ChangeQueueTags { id, set, remove: [random.name("t")].into() }.into()
+        }
+        _ if random.one_in(2) => DeleteQueue { id }.into(),
+        _ => RemoveQueue { id }.into(),
     }
 }
 
@@ -210,7 +253,7 @@ fn alias_command(random: &mut Random, function: String) -> Command {
             function,
             name,
             version: Some(version),
-            additional: random.one_in(2).then_some(additional),
+            additional: random.one_in(2).then(|| additional.into_iter().collect()),
             description: random.one_in(2).then(|| "described".into()),
             expected_revision: None,
             revision_id,

@@ -16,9 +16,13 @@ impl ControlCommand for ChangeStream {
     type Outcome = ();
 
     fn apply(&self, state: &mut State, _at: Timestamp) -> Result<(), Refusal> {
+        let queues = state.queues_of(&self.name).count();
         let stream = state.change_stream(&self.name)?;
         if stream.status != StreamStatus::Active {
             return Err(Refusal::StreamBusy { name: self.name.clone(), status: stream.status });
+        }
+        if self.mode == Some(StreamMode::Provisioned) && queues > 0 {
+            return Err(Refusal::StreamHasQueues { stream: self.name.clone(), count: queues });
         }
         stream.mode = self.mode.unwrap_or(stream.mode);
         stream.max_record_kib = self.max_record_kib.unwrap_or(stream.max_record_kib);

@@ -2,8 +2,11 @@
 
 mod activate_consumer;
 mod activate_mapping;
+mod activate_queue;
 mod activate_stream;
 mod change_mapping;
+mod change_queue;
+mod change_queue_tags;
 mod change_retention;
 mod change_stream;
 mod change_tags;
@@ -12,12 +15,14 @@ mod close_shards;
 mod create_alias;
 mod create_function;
 mod create_mapping;
+mod create_queue;
 mod create_stream;
 mod delete_alias;
 mod delete_function;
 mod delete_function_version;
 mod delete_layer_version;
 mod delete_mapping;
+mod delete_queue;
 mod delete_stream;
 mod deregister_consumer;
 mod finish_function_update;
@@ -28,6 +33,7 @@ mod publish_version;
 mod register_consumer;
 mod remove_consumer;
 mod remove_mapping;
+mod remove_queue;
 mod remove_shards;
 mod remove_stream;
 mod reserve_concurrency;
@@ -37,6 +43,7 @@ mod update_alias;
 mod update_function;
 mod update_shard_count;
 
+pub use change_queue::DeadLetters;
 pub use change_retention::RetentionChange;
 
 use crate::{Refusal, State};
@@ -81,8 +88,11 @@ macro_rules! commands {
 commands! {
     activate_consumer::ActivateConsumer,
     activate_mapping::ActivateMapping,
+    activate_queue::ActivateQueue,
     activate_stream::ActivateStream,
     change_mapping::ChangeMapping,
+    change_queue::ChangeQueue,
+    change_queue_tags::ChangeQueueTags,
     change_retention::ChangeRetention,
     change_stream::ChangeStream,
     change_tags::ChangeTags,
@@ -91,12 +101,14 @@ commands! {
     create_alias::CreateAlias,
     create_function::CreateFunction,
     create_mapping::CreateMapping,
+    create_queue::CreateQueue,
     create_stream::CreateStream,
     delete_alias::DeleteAlias,
     delete_function::DeleteFunction,
     delete_function_version::DeleteFunctionVersion,
     delete_layer_version::DeleteLayerVersion,
     delete_mapping::DeleteMapping,
+    delete_queue::DeleteQueue,
     delete_stream::DeleteStream,
     deregister_consumer::DeregisterConsumer,
     finish_function_update::FinishFunctionUpdate,
@@ -107,6 +119,7 @@ commands! {
     register_consumer::RegisterConsumer,
     remove_consumer::RemoveConsumer,
     remove_mapping::RemoveMapping,
+    remove_queue::RemoveQueue,
     remove_shards::RemoveShards,
     remove_stream::RemoveStream,
     reserve_concurrency::ReserveConcurrency,

@@ -30,6 +30,7 @@ impl ControlCommand for RegisterConsumer {
     type Outcome = Consumer;
 
     fn apply(&self, state: &mut State, at: Timestamp) -> Result<Consumer, Refusal> {
+        let queues = state.queues_of(&self.stream).count();
         let stream = state.change_stream(&self.stream)?;
         if stream.status != StreamStatus::Active {
             return Err(Refusal::StreamBusy { name: self.stream.clone(), status: stream.status });
@@ -37,7 +38,8 @@ impl ControlCommand for RegisterConsumer {
         if stream.consumers.contains_key(&self.name) {
             return Err(Refusal::ConsumerExists { stream: self.stream.clone(), consumer: self.name.clone() });
         }
-        if stream.consumers.len() >= self.limit {
+        // A queue counts as a consumer (API reference, CreateQueue).
+        if stream.consumers.len() + queues >= self.limit {
             return Err(Refusal::Limit { what: "consumers of a stream", limit: self.limit });
         }
         let consumer = Consumer {

@@ -11,8 +11,8 @@ pub struct UpdateAlias {
     pub function: String,
     pub name: String,
     pub version: Option<String>,
-    /// `Some(None)`: all invocations go to one version again.
-    pub additional: Option<Option<(String, u32)>>,
+    /// A second version and its share, or none any more if this is empty.
+    pub additional: Option<Vec<(String, u32)>>,
     pub description: Option<String>,
     /// Refuse unless the alias still has this revision.
     pub expected_revision: Option<String>,
@@ -32,7 +32,10 @@ impl ControlCommand for UpdateAlias {
         }
         let target = AliasTarget {
             version: self.version.clone().unwrap_or_else(|| now.target.version.clone()),
-            additional: self.additional.clone().unwrap_or_else(|| now.target.additional.clone()),
+            additional: match &self.additional {
+                Some(additional) => additional.first().cloned(),
+                None => now.target.additional.clone(),
+            },
         };
         refuse_unknown(function, &target)?;
         let alias = Arc::new(Alias {

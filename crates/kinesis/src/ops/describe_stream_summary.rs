@@ -23,6 +23,7 @@ pub(crate) async fn run(
             encryption_type: Some(api::EncryptionType::None),
             open_shard_count: count(stream.open_shards().count()),
             consumer_count: Some(count(stream.consumers.len())),
+            queue_count: Some(count(service.control().state().queues_of(&stream.name).count())),
             max_record_size_in_ki_b: i32::try_from(stream.max_record_kib).ok(),
             ..Default::default()
         },

@@ -28,7 +28,7 @@ impl Handle for api::UpdateAlias {
             function: function.name.clone(),
             name: input.name.clone(),
             version: input.function_version,
-            additional,
+            additional: additional.map(|one| one.into_iter().collect()),
             description: input.description,
             expected_revision: Some(expected),
             revision_id: entropy::uuid(),

@@ -1,0 +1,28 @@
+//! RestoreDeadLetterQueueRecords: let dead letters be received as any record again.
+
+use crate::Kinesis;
+use crate::error::Failure;
+use millstream_api_kinesis as api;
+use millstream_queue::{Kind, What};
+
+pub(crate) async fn run(
+    service: &Kinesis,
+    input: api::RestoreDeadLetterQueueRecordsInput,
+) -> Result<api::RestoreDeadLetterQueueRecordsOutput, Failure> {
+    let entries = input.entries.into_iter().map(|entry| (entry.receipt_handle, What::Restore));
+    let mut output = api::RestoreDeadLetterQueueRecordsOutput::default();
+    for (receipt_handle, refused) in service.settle(&input.queue_arn, Kind::DeadLetter, entries).await? {
+        match refused {
+            None => output
+                .successful
+                .push(api::RestoreDeadLetterQueueRecordsResultEntry { receipt_handle, ..Default::default() }),
+            Some(refused) => output.failed.push(api::RestoreDeadLetterQueueRecordsErrorEntry {
+                receipt_handle,
+                error_code: refused.code,
+                error_message: Some(refused.message),
+                ..Default::default()
+            }),
+        }
+    }
+    Ok(output)
+}

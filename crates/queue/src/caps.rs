@@ -1,0 +1,32 @@
+//! Limits of a queue: what its clients can make it hold.
+
+use std::time::Duration;
+
+/// Records that were received and not acknowledged, dead letters included. SQS has the same.
+pub(crate) const OUTSTANDING: usize = 120_000;
+
+/// Requests that wait for their turn, and receivers that wait for a record.
+pub(crate) const MAILBOX: usize = 1_024;
+pub(crate) const WAITING: usize = 1_024;
+
+/// Requests whose changes are made durable together.
+pub(crate) const GROUP: usize = 64;
+
+/// Data and keys of one answer. At least one record comes, however large.
+pub(crate) const ANSWER_BYTES: usize = 10 << 20;
+
+/// How long a change waits for room in the log.
+pub(crate) const ADMISSION: Duration = Duration::from_secs(5);
+
+/// A snapshot is due after so many changes, if they are more than what it would hold.
+pub(crate) const SNAPSHOT_CHANGES: usize = 10_000;
+
+/// Changes in one record of a snapshot.
+pub(crate) const SNAPSHOT_PART: usize = 1_000;
+
+/// How much of the journal is read at a time.
+pub(crate) const JOURNAL_BYTES: usize = 4 << 20;
+pub(crate) const JOURNAL_RECORDS: usize = 10_000;
+
+/// How long to wait before work that failed is tried again.
+pub(crate) const RETRY: Duration = Duration::from_secs(1);
