@@ -24,18 +24,18 @@ mod version;
 pub mod caps;
 
 pub use command::{
-    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, ChangeRetention, ChangeStream,
-    ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateAlias, CreateFunction, CreateMapping,
-    CreateStream, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
-    DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion,
-    PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveShards, RemoveStream,
-    ReserveConcurrency, RetentionChange, SettleMapping, SplitShard, UpdateAlias, UpdateFunction,
-    UpdateShardCount,
+    ActivateConsumer, ActivateMapping, ActivateStream, ChangeLambdaTags, ChangeMapping, ChangeRetention,
+    ChangeStream, ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateAlias, CreateFunction,
+    CreateMapping, CreateStream, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion,
+    DeleteMapping, DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard, MergeShards,
+    PublishLayerVersion, PublishVersion, RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping,
+    RemoveShards, RemoveStream, ReserveConcurrency, RetentionChange, SettleMapping, SplitShard, Tagged,
+    UpdateAlias, UpdateFunction, UpdateShardCount,
 };
 pub use entry::{Entry, EntryError};
 pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};
 pub use layer::{Layer, LayerVersion};
-pub use mapping::{Mapping, MappingSettings, MappingState, Source, StartingPosition};
+pub use mapping::{DeliverySettings, Mapping, MappingSettings, MappingState, Source, StartingPosition};
 pub use refusal::{Refusal, ReshardRefusal};
 pub use reshard::Reshard;
 pub use snapshot::{

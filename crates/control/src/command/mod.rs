@@ -3,6 +3,7 @@
 mod activate_consumer;
 mod activate_mapping;
 mod activate_stream;
+mod change_lambda_tags;
 mod change_mapping;
 mod change_retention;
 mod change_stream;
@@ -25,6 +26,7 @@ mod finish_reshard;
 mod merge_shards;
 mod publish_layer_version;
 mod publish_version;
+mod record_result;
 mod register_consumer;
 mod remove_consumer;
 mod remove_mapping;
@@ -37,6 +39,7 @@ mod update_alias;
 mod update_function;
 mod update_shard_count;
 
+pub use change_lambda_tags::Tagged;
 pub use change_retention::RetentionChange;
 
 use crate::{Refusal, State};
@@ -82,6 +85,7 @@ commands! {
     activate_consumer::ActivateConsumer,
     activate_mapping::ActivateMapping,
     activate_stream::ActivateStream,
+    change_lambda_tags::ChangeLambdaTags,
     change_mapping::ChangeMapping,
     change_retention::ChangeRetention,
     change_stream::ChangeStream,
@@ -104,6 +108,7 @@ commands! {
     merge_shards::MergeShards,
     publish_layer_version::PublishLayerVersion,
     publish_version::PublishVersion,
+    record_result::RecordResult,
     register_consumer::RegisterConsumer,
     remove_consumer::RemoveConsumer,
     remove_mapping::RemoveMapping,
