@@ -29,25 +29,25 @@ fn node(members: &Map<String, Value>) -> Result<Node, PatternError> {
     if members.is_empty() {
         return refuse("Empty objects are not allowed");
     }
-    let mut node_ = Node::default();
+    let mut made = Node::default();
     for (key, value) in members {
         match value {
             Value::Array(values) if key == "$or" && is_or(values) => {
-                let nodes = values.iter().filter_map(Value::as_object).map(node);
-                node_.any_of.push(nodes.collect::<Result<_, _>>()?);
+                let alternatives = values.iter().filter_map(Value::as_object).map(node);
+                made.any_of.push(alternatives.collect::<Result<_, _>>()?);
             }
             Value::Array(values) if values.is_empty() => return refuse("Empty arrays are not allowed"),
             Value::Array(values) => {
                 let tests = values.iter().map(test).collect::<Result<_, _>>()?;
-                node_.keys.push((key.clone(), Rule::Leaf(tests)));
+                made.keys.push((key.clone(), Rule::Leaf(tests)));
             }
-            Value::Object(below) => node_.keys.push((key.clone(), Rule::Below(node(below)?))),
+            Value::Object(below) => made.keys.push((key.clone(), Rule::Below(node(below)?))),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
                 return refuse(format!("{key:?} must be an object or an array"));
             }
         }
     }
-    Ok(node_)
+    Ok(made)
 }
 
 /// A list of at least two objects, none of which is an operator; else `$or` is a key as any other.

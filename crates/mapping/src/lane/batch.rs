@@ -97,17 +97,13 @@ impl Work {
 
     /// Keep the first `len` records and hand back the others, if the batch is still whole; else cut it there.
     pub(super) fn shorten(&mut self, len: usize) -> Vec<Record> {
-        match self.pieces.make_contiguous() {
-            [piece] => {
-                let rest = self.records.split_off(len.min(self.records.len()));
-                piece.end = rest.first().map_or(piece.end, |record| record.position);
-                rest
-            }
-            _ => {
-                self.cut(len);
-                Vec::new()
-            }
+        if let [piece] = self.pieces.make_contiguous() {
+            let rest = self.records.split_off(len.min(self.records.len()));
+            piece.end = rest.first().map_or(piece.end, |record| record.position);
+            return rest;
         }
+        self.cut(len);
+        Vec::new()
     }
 
     /// Split the piece in turn in the middle. Both halves are new.

@@ -6,6 +6,7 @@ mod fan_out;
 mod give_up;
 mod letters;
 mod lifecycle;
+mod model;
 mod parallel;
 mod resharding;
 mod retry;

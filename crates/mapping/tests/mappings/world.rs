@@ -43,15 +43,14 @@ impl World {
     }
 
     pub(crate) async fn with_workers(limit: usize) -> Self {
-        Self::on(Arc::<SlowLog>::default(), ManualClock::at(NOW), limit).await
+        Self::on(Arc::<SlowLog>::default(), ManualClock::at(NOW), Letters::default(), limit).await
     }
 
-    async fn on(log: Arc<SlowLog>, clock: Arc<ManualClock>, limit: usize) -> Self {
+    async fn on(log: Arc<SlowLog>, clock: Arc<ManualClock>, letters: Letters, limit: usize) -> Self {
         let control = millstream_control_node::open(log.clone(), clock.clone()).await.unwrap();
         let engine = Engine::new(log.clone(), control, clock.clone());
         let lifecycle = tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));
         let (script, calls) = Script::new(limit);
-        let letters = Letters::default();
         let options = Options {
             engine: engine.clone(),
             functions: script.clone(),
@@ -65,7 +64,7 @@ impl World {
     pub(crate) async fn restart(self) -> Self {
         self.mappings.shutdown().await;
         self.lifecycle.abort();
-        Self::on(self.log, self.clock, 64).await
+        Self::on(self.log, self.clock, self.letters, 64).await
     }
 
     pub(crate) fn state(&self) -> Arc<State> {
