@@ -10,16 +10,16 @@ use std::sync::Arc;
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct DestinationOptions {
     /// Where SQS queues are that mappings send failures to [default: AWS]
-    #[arg(long, env = "AWS_ENDPOINT_URL_SQS", value_name = "URL")]
-    pub(crate) sqs_endpoint: Option<Endpoint>,
+    #[arg(long = "sqs-endpoint", env = "AWS_ENDPOINT_URL_SQS", value_name = "URL")]
+    pub(crate) sqs: Option<Endpoint>,
 
     /// Where SNS topics are that mappings send failures to [default: AWS]
-    #[arg(long, env = "AWS_ENDPOINT_URL_SNS", value_name = "URL")]
-    pub(crate) sns_endpoint: Option<Endpoint>,
+    #[arg(long = "sns-endpoint", env = "AWS_ENDPOINT_URL_SNS", value_name = "URL")]
+    pub(crate) sns: Option<Endpoint>,
 
     /// Where the S3-compatible buckets are that mappings send failures to [default: AWS]
-    #[arg(long, env = "AWS_ENDPOINT_URL_S3", value_name = "URL")]
-    pub(crate) s3_endpoint: Option<Endpoint>,
+    #[arg(long = "s3-endpoint", env = "AWS_ENDPOINT_URL_S3", value_name = "URL")]
+    pub(crate) s3: Option<Endpoint>,
 }
 
 impl DestinationOptions {
@@ -32,11 +32,7 @@ impl DestinationOptions {
             secret_key,
             session_token: variable("AWS_SESSION_TOKEN"),
         });
-        let endpoints = Endpoints {
-            sqs: self.sqs_endpoint.clone(),
-            sns: self.sns_endpoint.clone(),
-            s3: self.s3_endpoint.clone(),
-        };
+        let endpoints = Endpoints { sqs: self.sqs.clone(), sns: self.sns.clone(), s3: self.s3.clone() };
         let options = Options { clock, region: region.to_owned(), credentials, endpoints };
         Arc::new(AwsDestinations::new(options))
     }

@@ -60,8 +60,10 @@ fn authorization(
     request.headers.sort_by_key(|(name, _)| *name);
     let names: Vec<&str> = request.headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
-    let headers: String =
-        request.headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+    let headers = request.headers.iter().fold(String::new(), |mut text, (name, value)| {
+        writeln!(text, "{name}:{}", value.trim()).expect("writing to a String cannot fail");
+        text
+    });
     let canonical = format!("{}\n{}\n\n{headers}\n{names}\n{digest}", request.method, request.path);
     let to_sign =
         format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));

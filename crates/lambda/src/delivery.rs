@@ -136,9 +136,9 @@ fn on_failure(
             }
         }
         // Standard queues only, as on AWS.
-        Some("sqs") if arn.ends_with(".fifo") => return Err(invalid()),
+        Some("sqs") if arn.rsplit_once('.').is_some_and(|(_, kind)| kind == "fifo") => return Err(invalid()),
         Some("sqs" | "sns" | "s3") => {
-            lambda.mappings().destinations().check(arn).map_err(Failure::invalid)?
+            lambda.mappings().destinations().check(arn).map_err(Failure::invalid)?;
         }
         _ => return Err(invalid()),
     }

@@ -1,7 +1,5 @@
 //! Batches that are given up, split, or processed in part.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
 use crate::script::{Act, Call};
 use crate::world::{NOW, World, delivering, settings};
 use millstream_control::{DeliverySettings, MappingSettings, StartingPosition::TrimHorizon};

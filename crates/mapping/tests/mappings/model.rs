@@ -174,8 +174,8 @@ fn rule(
     }
 }
 
-async fn history(seed: u64) {
-    let mut random = Random(seed);
+async fn history(number: u64) {
+    let mut random = Random(number);
     let mut world = World::new().await;
     world.stream("s", 1 + random.below(2)).await;
     world.function().await;
@@ -214,13 +214,13 @@ async fn history(seed: u64) {
             _ => put(&world, &seen, &filters, &mut next, &mut random).await,
         }
     }
-    finish(&mut world, &seen, seed).await;
+    finish(&mut world, &seen, number).await;
     let seen = seen.lock().unwrap();
-    assert!(seen.wrong.is_empty(), "seed {seed}: {:?}", &seen.wrong[..seen.wrong.len().min(3)]);
+    assert!(seen.wrong.is_empty(), "seed {number}: {:?}", &seen.wrong[..seen.wrong.len().min(3)]);
     // One attempt, and its retries; each time that lanes begin anew, again.
     assert!(
         seen.most_alone <= most_retries + 1,
-        "seed {seed}: {} attempts of {most_retries}",
+        "seed {number}: {} attempts of {most_retries}",
         seen.most_alone
     );
 }
@@ -265,7 +265,7 @@ async fn reshard(world: &World, random: &mut Random) {
 }
 
 /// Until all that was put is accounted for.
-async fn finish(world: &mut World, seen: &Mutex<Seen>, seed: u64) {
+async fn finish(world: &mut World, seen: &Mutex<Seen>, number: u64) {
     for _ in 0..2_000 {
         seen.lock().unwrap().told(&world.letters);
         world.clock.advance_millis(100);
@@ -282,14 +282,14 @@ async fn finish(world: &mut World, seen: &Mutex<Seen>, seed: u64) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let statuses = world.mappings.statuses();
-    panic!("seed {seed}: records are missing: {:?}\n{statuses:#?}", seen.lock().unwrap());
+    panic!("seed {number}: records are missing: {:?}\n{statuses:#?}", seen.lock().unwrap());
 }
 
 #[test]
 fn no_record_is_skipped_or_overtaken_and_retries_are_bounded() {
     let seeds: u64 = std::env::var("MILLSTREAM_SEEDS").map_or(60, |text| text.parse().unwrap());
-    for seed in 0..seeds {
+    for number in 0..seeds {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-        runtime.unwrap().block_on(history(seed));
+        runtime.unwrap().block_on(history(number));
     }
 }

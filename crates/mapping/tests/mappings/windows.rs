@@ -1,5 +1,4 @@
 //! Tumbling windows.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use crate::script::{Act, Call};
 use crate::world::{NOW, World, delivering, settings};
