@@ -23,7 +23,6 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, for the time of the start")]
 pub(crate) enum Command {
     /// Run the server
     Serve(Box<ServeArguments>),

@@ -34,6 +34,7 @@ impl Asked<'_> {
         &self,
         lambda: &Lambda,
         state: &State,
+        source_arn: &str,
         delivery: &mut DeliverySettings,
     ) -> Result<(), Failure> {
         let encrypted = self.kms_key_arn.is_some_and(|arn| !arn.is_empty());
@@ -48,6 +49,12 @@ impl Asked<'_> {
         }
         if let Some(destinations) = self.destinations {
             delivery.on_failure = on_failure(lambda, state, destinations)?;
+            let own = delivery.on_failure.as_deref().and_then(|arn| source_arn.strip_prefix(arn));
+            if own.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+                return Err(Failure::invalid(
+                    "The failures of a stream's mapping cannot go to the same stream: they would come back to it.",
+                ));
+            }
         }
         if let Some(metrics) = self.metrics {
             delivery.count_events = count_events(metrics)?;

@@ -149,6 +149,11 @@ async fn refusals_are_in_words() {
             told("arn:aws:lambda:us-east-1:000000000000:function:f"),
             config("arn:aws:lambda:us-east-1:000000000000:function:f"),
         ),
+        (
+            told(STREAM),
+            "The failures of a stream's mapping cannot go to the same stream: they would come back to it."
+                .into(),
+        ),
         (told(&gone), format!("Stream not found: {gone}")),
         (told(&topic), format!("This server can send nothing to {topic}.")),
         (
@@ -167,7 +172,12 @@ async fn refusals_are_in_words() {
     let many: Vec<Value> =
         (0..11).map(|n| json!({ "Pattern": format!(r#"{{"data":{{"n":[{n}]}}}}"#) })).collect();
     assert_eq!(create(&world, &json!({ "FilterCriteria": { "Filters": many } })).await.error().0, 400);
-    for members in [told(STREAM), told("arn:aws:s3:::bucket"), json!({ "FilterCriteria": {} })] {
+    world.stream("dead").await;
+    for members in [
+        told(&STREAM.replace("signups", "dead")),
+        told("arn:aws:s3:::bucket"),
+        json!({ "FilterCriteria": {} }),
+    ] {
         let made = create(&world, &members).await;
         assert_eq!(made.status, 202, "{members} {:?}", made.body);
         let uuid = made.body["UUID"].as_str().unwrap().to_owned();

@@ -41,7 +41,7 @@ pub const AHEAD: u64 = 100_000;
 
 /// A batch that has this many of the shard's records between its first and where reading stands goes without waiting for
 /// more, however few of them are its own.
-pub const BATCH_SPAN: u64 = 10_000;
+pub const BATCH_SPAN: u64 = 100_000;
 
 /// The largest page read at once where a lane takes only some of the records.
 pub const PAGE_RECORDS: usize = 10_000;

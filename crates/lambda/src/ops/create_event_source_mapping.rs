@@ -28,7 +28,7 @@ impl Handle for api::CreateEventSourceMapping {
             starting_position(input.starting_position.as_ref(), input.starting_position_timestamp, now)?;
         let state = lambda.control().state();
         let mut delivery = DeliverySettings::default();
-        asked(&input, &others(&input)).apply(lambda, &state, &mut delivery)?;
+        asked(&input, &others(&input)).apply(lambda, &state, source_arn, &mut delivery)?;
         let (function, function_arn) = lambda.resolve_function(&state, &input.function_name)?;
         let source = resolve_source(lambda.home(), &state, source_arn)?;
         let uuid = entropy::uuid();

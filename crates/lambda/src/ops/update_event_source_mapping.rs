@@ -17,7 +17,7 @@ impl Handle for api::UpdateEventSourceMapping {
         let state = lambda.control().state();
         let mapping = lambda.mapping(&state, &input.uuid)?;
         let mut settings = mapping.settings.clone();
-        asked(&input, &others(&input)).apply(lambda, &state, &mut settings.delivery)?;
+        asked(&input, &others(&input)).apply(lambda, &state, mapping.source.arn(), &mut settings.delivery)?;
         if let Some(function) = &input.function_name {
             (settings.function, settings.function_arn) = lambda.resolve_function(&state, function)?;
         }

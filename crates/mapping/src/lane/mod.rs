@@ -172,7 +172,9 @@ impl<I: Invoker> Lane<I> {
                     return Collected::ShardEnd;
                 }
             }
-            self.board.oldest(forming.oldest());
+            if !forming.is_empty() || !self.reading.is_behind() {
+                self.board.oldest(forming.oldest());
+            }
             let ends = [forming.ends(), self.window_closes()].into_iter().flatten().min();
             let room = forming.room(self.selection.is_everything());
             let next = self.reading.next();
@@ -286,6 +288,9 @@ impl<I: Invoker> Lane<I> {
 
     /// Whether `follow` has something to say.
     fn has_other_orders(&self) -> bool {
+        if self.orders.has_changed().is_err() {
+            return true;
+        }
         match &*self.orders.borrow() {
             Order::Stop => true,
             Order::Run(plan) => !(plan.forms_as(&self.plan) && plan.runs_as(&self.plan)),
