@@ -271,3 +271,25 @@ class Durable(ServerCase):
                     before.pop(volatile), after.pop(volatile)
                 self.assertEqual(before, after)
                 self.assertEqual(functions.list_tags(Resource=made["EventSourceMappingArn"])["Tags"], {"a": "b"})
+
+    def test_kill_9_leaves_no_gap_in_any_lane(self):
+        import tempfile
+
+        body = "def handler(event, context):\n    put('lanes-out', payloads(event))\n"
+        values = lambda client: {int(v) for r in read_stream(client, "lanes-out") for v in json.loads(r["Data"])}
+        with tempfile.TemporaryDirectory() as data:
+            with Server(data) as server:
+                kinesis, functions = clients.client("kinesis", server.address), clients.client("lambda", server.address)
+                arn = create_stream(kinesis, "lanes")["StreamARN"]
+                create_stream(kinesis, "lanes-out")
+                deploy(functions, "lanes", f"{PUT_SOURCE}\n{body}")
+                functions.create_event_source_mapping(
+                    EventSourceArn=arn, FunctionName="lanes", StartingPosition="TRIM_HORIZON", ParallelizationFactor=4, BatchSize=5
+                )
+                entries = [{"PartitionKey": f"k{n % 17}", "Data": str(n).encode()} for n in range(300)]
+                self.assertEqual(kinesis.put_records(StreamName="lanes", Records=entries)["FailedRecordCount"], 0)
+                self.eventually(lambda: len(values(kinesis)) >= 40, "some came")
+                server.kill()
+            with Server(data) as server:
+                kinesis = clients.client("kinesis", server.address)
+                self.eventually(lambda: values(kinesis) == set(range(300)), "all came")
