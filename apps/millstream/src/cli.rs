@@ -1,5 +1,6 @@
 use crate::address;
 use crate::config::LogFormat;
+use crate::destination_options::DestinationOptions;
 use crate::log_command::LogCommand;
 use crate::log_options::LogOptions;
 use crate::tls_options::TlsOptions;
@@ -97,6 +98,9 @@ pub(crate) struct ServeArguments {
 
     #[command(flatten)]
     pub(crate) log: LogOptions,
+
+    #[command(flatten)]
+    pub(crate) destinations: DestinationOptions,
 
     #[arg(skip)]
     pub(crate) sources: Sources,

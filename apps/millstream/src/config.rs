@@ -1,6 +1,7 @@
 use crate::address;
 use crate::byte_size::ByteSize;
 use crate::cli::{ServeArguments, Source};
+use crate::destination_options::DestinationOptions;
 use crate::log_options::LogOptions;
 use crate::tls_options::{Tls, TlsMode, TlsOptions};
 use anyhow::{Context, Result, bail, ensure};
@@ -94,6 +95,7 @@ pub(crate) struct Config {
     pub(crate) consumers_per_stream: usize,
     pub(crate) tls: Option<Tls>,
     pub(crate) log: LogOptions,
+    pub(crate) destinations: DestinationOptions,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
 }
@@ -135,6 +137,7 @@ impl Config {
             consumers_per_stream,
             tls,
             log,
+            destinations: arguments.destinations,
             log_level: arguments.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
             log_format: arguments.log_format.or(file.log_format).unwrap_or_default(),
         })

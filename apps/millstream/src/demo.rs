@@ -3,6 +3,7 @@
 
 use crate::cli::DemoArguments;
 use crate::config::{Config, LogFormat, Storage, parse_isolation, refuse_exposed};
+use crate::destination_options::DestinationOptions;
 use crate::server::Server;
 use crate::terminal::{note, say};
 use crate::{interrupt, logs};
@@ -34,6 +35,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         max_workers: 64,
         consumers_per_stream: millstream_control::caps::CONSUMERS_PER_STREAM,
         tls: None,
+        destinations: DestinationOptions::default(),
         log: crate::log_options::LogOptions::default(),
         log_level: arguments.log_level.clone(),
         log_format: LogFormat::Text,

@@ -45,6 +45,13 @@ pub(crate) fn mappings(mappings: &Mappings) -> Vec<Gauge> {
         total("mapping_records", "Records processed since the server started", |lane| lane.records),
         total("mapping_invocations", "Invocations since the server started", |lane| lane.invocations),
         total("mapping_errors", "Failed invocations since the server started", |lane| lane.errors),
+        total("mapping_filtered_records", "Records that no filter let pass", |lane| lane.filtered),
+        total("mapping_given_up_records", "Records given up by retries or age", |lane| lane.given_up),
+        total(
+            "mapping_destination_errors",
+            "Times that a failure destination did not take a record",
+            |lane| lane.destination_errors,
+        ),
         now("mapping_attempt", "Failed attempts at the batch under way", |lane| u64::from(lane.attempt)),
     ]
 }

@@ -7,6 +7,7 @@ mod byte_size;
 mod cli;
 mod config;
 mod demo;
+mod destination_options;
 mod gauges;
 mod health;
 mod interrupt;

@@ -77,6 +77,7 @@ impl Server {
         let mappings = Mappings::start(millstream_mapping::Options {
             engine: engine.clone(),
             functions: functions.clone(),
+            destinations: config.destinations.start(clock.clone(), &config.home.region),
         });
         let lambda = Lambda::start(millstream_lambda::Options {
             control,

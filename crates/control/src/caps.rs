@@ -31,3 +31,5 @@ pub const VERSIONS_PER_LAYER: usize = 10_000;
 pub const MAPPINGS: usize = 10_000;
 
 pub const QUEUES: usize = 1_000;
+/// Characters kept of what came of a mapping's last batch.
+pub const RESULT_CHARS: usize = 512;

@@ -25,19 +25,19 @@ mod version;
 pub mod caps;
 
 pub use command::{
-    ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, ChangeMapping, ChangeQueue,
-    ChangeQueueTags, ChangeRetention, ChangeStream, ChangeTags, Checkpoint, CloseShards, Command,
-    ControlCommand, CreateAlias, CreateFunction, CreateMapping, CreateQueue, CreateStream, DeadLetters,
-    DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteQueue,
-    DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion,
-    PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream,
-    ReserveConcurrency, RetentionChange, SettleMapping, SplitShard, UpdateAlias, UpdateFunction,
-    UpdateShardCount,
+    ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, ChangeLambdaTags, ChangeMapping,
+    ChangeQueue, ChangeQueueTags, ChangeRetention, ChangeStream, ChangeTags, Checkpoint, CloseShards,
+    Command, ControlCommand, CreateAlias, CreateFunction, CreateMapping, CreateQueue, CreateStream,
+    DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
+    DeleteQueue, DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard, MergeShards,
+    PublishLayerVersion, PublishVersion, RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping,
+    RemoveQueue, RemoveShards, RemoveStream, ReserveConcurrency, RetentionChange, SettleMapping, SplitShard,
+    Tagged, UpdateAlias, UpdateFunction, UpdateShardCount,
 };
 pub use entry::{Entry, EntryError};
 pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};
 pub use layer::{Layer, LayerVersion};
-pub use mapping::{Mapping, MappingSettings, MappingState, Source, StartingPosition};
+pub use mapping::{DeliverySettings, Mapping, MappingSettings, MappingState, Source, StartingPosition};
 pub use queue::{Queue, QueueBegin, QueueSettings, QueueStatus};
 pub use refusal::{Refusal, ReshardRefusal};
 pub use reshard::Reshard;

@@ -21,7 +21,10 @@ pub const LAYERS: usize = 5;
 /// Code and layers of a function, unzipped.
 pub const UNZIPPED_BYTES: u64 = 262_144_000;
 
-/// Tags of a function (AWS: 50).
+/// Filters of an event source mapping (AWS: 5, and up to 10 on request).
+pub const FILTERS: usize = 10;
+
+/// Tags of a function or of an event source mapping (AWS: 50).
 pub const TAGS: usize = 50;
 
 /// What a synchronous invocation may be given.

@@ -7,6 +7,7 @@
 //! that follows (unpacking code) is derived from the control state by [`Lambda::run_lifecycle`].
 
 mod configuration;
+mod delivery;
 mod error;
 mod layers;
 mod lifecycle;
@@ -16,6 +17,7 @@ mod ops;
 mod page;
 mod service;
 mod settings;
+mod tagged;
 mod upload;
 mod versions;
 

@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::configuration::small;
+use crate::delivery;
 use crate::error::no_such_resource;
 use crate::names::{Form, LATEST, Target};
 use crate::service::Lambda;
@@ -14,65 +15,6 @@ use millstream_types::{Arn, Home, Timestamp};
 const NOTHING_YET: &str = "No records processed";
 
 pub(crate) const DEFAULT_BATCH_SIZE: u32 = 100;
-
-/// Members that creating and changing a mapping have in common and that are taken only with their default value.
-#[derive(Debug)]
-pub(crate) struct NotBuilt<'a> {
-    pub(crate) parallelization_factor: Option<i32>,
-    pub(crate) bisect: Option<bool>,
-    pub(crate) retry_attempts: Option<i32>,
-    pub(crate) record_age: Option<i32>,
-    pub(crate) tumbling_window: Option<i32>,
-    pub(crate) response_types: usize,
-    pub(crate) filter_criteria: Option<&'a api::FilterCriteria>,
-    pub(crate) destinations: Option<&'a api::DestinationConfig>,
-    pub(crate) kms_key_arn: Option<&'a str>,
-    pub(crate) metrics: Option<&'a api::EventSourceMappingMetricsConfig>,
-    /// Whatever else there is: whether it was asked for, and its name.
-    pub(crate) others: &'a [(bool, &'static str)],
-}
-
-impl NotBuilt<'_> {
-    pub(crate) fn check(&self) -> Result<(), Failure> {
-        self.check_words()?;
-        let filters = self.filter_criteria.and_then(|criteria| criteria.filters.as_ref());
-        let metrics = self.metrics.and_then(|config| config.metrics.as_ref());
-        let on_failure = self
-            .destinations
-            .and_then(|destinations| destinations.on_failure.as_ref()?.destination.as_deref())
-            .unwrap_or_default();
-        let asked = [
-            (self.parallelization_factor.is_some_and(|n| n != 1), "A ParallelizationFactor other than 1"),
-            (self.bisect == Some(true), "BisectBatchOnFunctionError"),
-            (self.retry_attempts.is_some_and(|n| n != -1), "A MaximumRetryAttempts other than -1"),
-            (self.record_age.is_some_and(|n| n != -1), "A MaximumRecordAgeInSeconds other than -1"),
-            (self.tumbling_window.is_some_and(|n| n != 0), "A TumblingWindowInSeconds other than 0"),
-            (self.response_types > 0, "FunctionResponseTypes"),
-            (filters.is_some_and(|filters| !filters.is_empty()), "FilterCriteria"),
-            (!on_failure.is_empty(), "DestinationConfig.OnFailure"),
-            (self.kms_key_arn.is_some_and(|arn| !arn.is_empty()), "KMSKeyArn"),
-            (metrics.is_some_and(|metrics| !metrics.is_empty()), "MetricsConfig"),
-        ];
-        Failure::unless_built(asked.iter().chain(self.others).copied())
-    }
-
-    /// What AWS refuses too.
-    fn check_words(&self) -> Result<(), Failure> {
-        if self.destinations.is_some_and(|destinations| destinations.on_success.is_some()) {
-            return Err(Failure::invalid(
-                "Unsupported DestinationConfig parameter for given event source mapping type.",
-            ));
-        }
-        match self.record_age {
-            Some(age @ 0..60) => Err(Failure::constraint(
-                &age.to_string(),
-                "maximumRecordAgeInSeconds",
-                "Member must be -1, or have value greater than or equal to 60",
-            )),
-            _ => Ok(()),
-        }
-    }
-}
 
 impl Lambda {
     /// The function of a mapping: its name, and the ARN that the mapping shows.
@@ -108,31 +50,24 @@ impl Lambda {
             StartingPosition::AtTimestamp(at) => ("AT_TIMESTAMP", Some(at)),
         };
         let last_result = self.mappings().last_result(&mapping.uuid);
-        api::EventSourceMappingConfiguration {
+        let last_result = last_result.or_else(|| mapping.last_result.clone());
+        let mut shown = api::EventSourceMappingConfiguration {
             uuid: Some(mapping.uuid.clone()),
             starting_position: Some(position.into()),
             starting_position_timestamp: timestamp,
             batch_size: Some(small(mapping.settings.batch_size)),
             maximum_batching_window_in_seconds: Some(small(mapping.settings.window_secs)),
-            parallelization_factor: Some(1),
             event_source_arn: Some(mapping.source.arn().to_owned()),
             function_arn: Some(mapping.settings.function_arn.clone()),
             last_modified: Some(mapping.modified),
             last_processing_result: Some(last_result.unwrap_or_else(|| NOTHING_YET.to_owned())),
             state: Some(mapping.state.name().to_owned()),
             state_transition_reason: Some("User action".to_owned()),
-            destination_config: Some(api::DestinationConfig {
-                on_failure: Some(api::OnFailure::default()),
-                ..Default::default()
-            }),
-            maximum_record_age_in_seconds: Some(-1),
-            bisect_batch_on_function_error: Some(false),
-            maximum_retry_attempts: Some(-1),
-            tumbling_window_in_seconds: Some(0),
-            function_response_types: Some(Vec::new()),
             event_source_mapping_arn: Some(mapping.arn.clone()),
             ..Default::default()
-        }
+        };
+        delivery::show(&mapping.settings.delivery, &mut shown);
+        shown
     }
 }
 

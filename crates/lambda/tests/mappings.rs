@@ -114,20 +114,9 @@ async fn what_is_not_built_is_refused_and_its_default_is_not() {
     let world = prepared().await;
     let queue = "arn:aws:sqs:us-east-1:000000000000:q";
     let cases = [
-        (json!({ "ParallelizationFactor": 2 }), "A ParallelizationFactor other than 1"),
-        (json!({ "BisectBatchOnFunctionError": true }), "BisectBatchOnFunctionError"),
-        (json!({ "MaximumRetryAttempts": 3 }), "A MaximumRetryAttempts other than -1"),
-        (json!({ "MaximumRecordAgeInSeconds": 60 }), "A MaximumRecordAgeInSeconds other than -1"),
-        (json!({ "TumblingWindowInSeconds": 5 }), "A TumblingWindowInSeconds other than 0"),
-        (json!({ "FunctionResponseTypes": ["ReportBatchItemFailures"] }), "FunctionResponseTypes"),
-        (json!({ "FilterCriteria": { "Filters": [{ "Pattern": "{}" }] } }), "FilterCriteria"),
-        (
-            json!({ "DestinationConfig": { "OnFailure": { "Destination": queue } } }),
-            "DestinationConfig.OnFailure",
-        ),
         (json!({ "KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k" }), "KMSKeyArn"),
-        (json!({ "MetricsConfig": { "Metrics": ["EventCount"] } }), "MetricsConfig"),
-        (json!({ "Tags": { "a": "b" } }), "Tags of an event source mapping"),
+        (json!({ "Topics": ["t1"] }), "Topics"),
+        (json!({ "LoggingConfig": { "SystemLogLevel": "INFO" } }), "LoggingConfig"),
     ];
     for (members, what) in cases {
         let reply = world.call("POST", MAPPINGS, request(&members)).await;
@@ -206,7 +195,8 @@ async fn a_mapping_is_changed_switched_off_and_deleted() {
     world
         .until(|state| state.mapping(&uuid).is_ok_and(|mapping| mapping.state == MappingState::Disabled))
         .await;
-    let refused = world.call("PUT", &path, json!({ "ParallelizationFactor": 2 })).await;
+    let refused =
+        world.call("PUT", &path, json!({ "KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k" })).await;
     assert_eq!(refused.error().1, "InvalidParameterValueException");
 
     let deleted = world.call("DELETE", &path, Value::Null).await;

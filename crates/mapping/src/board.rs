@@ -1,7 +1,9 @@
 use crate::plan::Plan;
+use millstream_control::Mapping;
 use millstream_types::{LogShard, SequenceNumber, ShardId, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 pub(crate) const NOTHING_YET: &str = "No records processed";
 pub(crate) const OK: &str = "OK";
@@ -29,6 +31,12 @@ pub struct LaneStatus {
     pub records: u64,
     /// Records that expired before the function took them.
     pub expired: u64,
+    /// Records that no filter let pass.
+    pub filtered: u64,
+    /// Records given up: too often tried, or older than the mapping wants.
+    pub given_up: u64,
+    /// Times that the on-failure destination did not take what it was told.
+    pub destination_errors: u64,
     pub invocations: u64,
     /// Invocations that failed.
     pub errors: u64,
@@ -41,10 +49,11 @@ pub struct LaneStatus {
 pub(crate) struct Board {
     results: Mutex<HashMap<String, String>>,
     lanes: Mutex<BTreeMap<LaneKey, Arc<Mutex<Progress>>>>,
+    changed: Notify,
 }
 
-/// A mapping's UUID and a shard.
-type LaneKey = (String, LogShard);
+/// A mapping's UUID, a shard, and which of its lanes.
+type LaneKey = (String, LogShard, u32);
 
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -58,8 +67,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Board {
-    pub(crate) fn open(&self, mapping: &str) {
-        lock(&self.results).entry(mapping.to_owned()).or_insert_with(|| NOTHING_YET.into());
+    /// Show a mapping, with what is remembered of its last batch.
+    pub(crate) fn open(&self, mapping: &Mapping) {
+        let mut results = lock(&self.results);
+        if !results.contains_key(&mapping.uuid) {
+            let last = mapping.last_result.clone().unwrap_or_else(|| NOTHING_YET.into());
+            results.insert(mapping.uuid.clone(), last);
+        }
     }
 
     pub(crate) fn forget(&self, mapping: &str) {
@@ -76,14 +90,25 @@ impl Board {
             && last != result
         {
             result.clone_into(last);
+            self.changed.notify_one();
         }
+    }
+
+    /// Wait until a last result has changed since somebody waited.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Every mapping's last result.
+    pub(crate) fn results(&self) -> Vec<(String, String)> {
+        lock(&self.results).iter().map(|(mapping, result)| (mapping.clone(), result.clone())).collect()
     }
 
     pub(crate) fn problem(&self, mapping: &str, problem: &str) {
         self.set_result(mapping, &format!("PROBLEM: {problem}"));
     }
 
-    pub(crate) fn lane(self: &Arc<Self>, plan: &Plan) -> LaneBoard {
+    pub(crate) fn lane(self: &Arc<Self>, plan: &Plan, number: u32) -> LaneBoard {
         let status = LaneStatus {
             mapping: plan.mapping.uuid.clone(),
             stream: plan.stream.name.clone(),
@@ -96,27 +121,57 @@ impl Board {
             last_error: None,
             records: 0,
             expired: 0,
+            filtered: 0,
+            given_up: 0,
+            destination_errors: 0,
             invocations: 0,
             errors: 0,
             not_run: 0,
         };
         let progress = Arc::new(Mutex::new(Progress { status, oldest: None }));
-        let key = (plan.mapping.uuid.clone(), plan.shard.log);
+        let key = (plan.mapping.uuid.clone(), plan.shard.log, number);
         lock(&self.lanes).insert(key.clone(), progress.clone());
         LaneBoard { board: self.clone(), key, progress }
     }
 
-    /// All lanes that run, by mapping and shard.
+    /// All shards that are read, by mapping. What the lanes of one do is taken together.
     pub(crate) fn statuses(&self, now: Timestamp) -> Vec<LaneStatus> {
         let lanes: Vec<_> = lock(&self.lanes).values().cloned().collect();
-        lanes
-            .iter()
-            .map(|lane| {
-                let progress = lock(lane);
-                let age = progress.oldest.map_or(0, |oldest| now.millis_since(oldest));
-                LaneStatus { iterator_age_ms: age, ..progress.status.clone() }
-            })
-            .collect()
+        let mut statuses: Vec<LaneStatus> = Vec::new();
+        for lane in &lanes {
+            let progress = lock(lane);
+            let age = progress.oldest.map_or(0, |oldest| now.millis_since(oldest));
+            let status = LaneStatus { iterator_age_ms: age, ..progress.status.clone() };
+            match statuses.last_mut() {
+                Some(last) if last.mapping == status.mapping && last.shard == status.shard => {
+                    last.add(status);
+                }
+                _ => statuses.push(status),
+            }
+        }
+        statuses
+    }
+}
+
+impl LaneStatus {
+    /// Take in another lane of the same shard. The one that has been blocked for longest is what is shown.
+    fn add(&mut self, other: Self) {
+        self.iterator_age_ms = self.iterator_age_ms.max(other.iterator_age_ms);
+        self.records += other.records;
+        self.expired += other.expired;
+        self.filtered += other.filtered;
+        self.given_up += other.given_up;
+        self.destination_errors += other.destination_errors;
+        self.invocations += other.invocations;
+        self.errors += other.errors;
+        self.not_run += other.not_run;
+        let since = |status: &Self| status.blocked_since.unwrap_or(Timestamp::from_millis(u64::MAX));
+        if since(&other) < since(self) {
+            self.attempt = other.attempt;
+            self.blocked_since = other.blocked_since;
+            self.blocked_at = other.blocked_at;
+            self.last_error = other.last_error;
+        }
     }
 }
 
@@ -144,6 +199,18 @@ impl LaneBoard {
 
     pub(crate) fn expired(&self, records: u64) {
         lock(&self.progress).status.expired += records;
+    }
+
+    pub(crate) fn filtered(&self, records: u64) {
+        lock(&self.progress).status.filtered += records;
+    }
+
+    pub(crate) fn given_up(&self, records: u64) {
+        lock(&self.progress).status.given_up += records;
+    }
+
+    pub(crate) fn destination_failed(&self) {
+        lock(&self.progress).status.destination_errors += 1;
     }
 
     pub(crate) fn invoked(&self) {

@@ -34,3 +34,26 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// How much of a function's error type is shown and logged, in characters.
 pub const ERROR_TYPE_CHARS: usize = 64;
+
+/// How far the fastest of the parallel lanes of a shard may be ahead of the slowest, in records: after a restart, or with
+/// another factor, they all begin where the slowest is.
+pub const AHEAD: u64 = 100_000;
+
+/// A batch that has this many of the shard's records between its first and where reading stands goes without waiting for
+/// more, however few of them are its own.
+pub const BATCH_SPAN: u64 = 100_000;
+
+/// The largest page read at once where a lane takes only some of the records.
+pub const PAGE_RECORDS: usize = 10_000;
+
+/// How long after its end by the clock a tumbling window is closed for want of a later record. A record's arrival is
+/// decided before it is durable.
+pub const WINDOW_GRACE: Duration = Duration::from_secs(1);
+
+/// The largest state that a tumbling window goes on with, in bytes of JSON (Developer Guide: 1 MB per shard), and the
+/// largest that a function may return at all, for it to fit in the event of the window's end.
+pub const STATE_BYTES: usize = 1 << 20;
+pub const LARGEST_STATE_BYTES: usize = EVENT_BYTES - (8 << 10);
+
+/// The pause between two changes of what came of last batches being written down.
+pub const RESULT_PAUSE: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 use crate::board::Board;
 use crate::supervisor::{Context, Supervisor};
-use crate::{Invoker, LaneStatus};
+use crate::{Destinations, Invoker, LaneStatus, results};
 use millstream_engine::Engine;
 use millstream_functions::Functions;
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use tokio::sync::{Semaphore, watch};
 pub struct Options<I = Functions> {
     pub engine: Engine,
     pub functions: I,
+    /// Where it is told that records are given up, beside streams.
+    pub destinations: Arc<dyn Destinations>,
 }
 
 /// All event source mappings of the server. Cheap to clone; they stop when the last handle is dropped, or at
@@ -19,6 +21,7 @@ pub struct Options<I = Functions> {
 pub struct Mappings {
     engine: Engine,
     board: Arc<Board>,
+    destinations: Arc<dyn Destinations>,
     /// Set to ask for the end; closed when it has come.
     stop: Arc<watch::Sender<bool>>,
 }
@@ -26,7 +29,7 @@ pub struct Mappings {
 impl Mappings {
     /// Start to follow the control state. Call within a Tokio runtime.
     pub fn start<I: Invoker>(options: Options<I>) -> Self {
-        let Options { engine, functions } = options;
+        let Options { engine, functions, destinations } = options;
         let board = Arc::new(Board::default());
         let (stop, stopped) = watch::channel(false);
         // Capped by what a semaphore can count, which is more than there can be workers.
@@ -36,12 +39,19 @@ impl Mappings {
             invoker: functions,
             turns: Arc::new(Semaphore::new(turns)),
             board: board.clone(),
+            destinations: destinations.clone(),
         };
+        tokio::spawn(results::keep(board.clone(), engine.control().clone(), stopped.clone()));
         tokio::spawn(Supervisor::new(context, stopped).run());
-        Self { engine, board, stop: Arc::new(stop) }
+        Self { engine, board, destinations, stop: Arc::new(stop) }
     }
 
-    /// A mapping's `LastProcessingResult` since the server started; `None` if there is no such mapping.
+    /// What can be told that records are given up, beside streams.
+    pub fn destinations(&self) -> &dyn Destinations {
+        &*self.destinations
+    }
+
+    /// A mapping's `LastProcessingResult`; `None` if there is no such mapping.
     pub fn last_result(&self, uuid: &str) -> Option<String> {
         self.board.result(uuid)
     }
@@ -56,5 +66,6 @@ impl Mappings {
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
         self.stop.closed().await;
+        results::write(&self.board, self.engine.control()).await;
     }
 }

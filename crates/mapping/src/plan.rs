@@ -22,6 +22,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// How many lanes a shard has. Each takes a part of the partition keys.
+    pub(crate) fn lanes(&self) -> u32 {
+        self.mapping.settings.delivery.parallelization.max(1)
+    }
+
     /// Whether batches are formed as by `other`. A mapping that was updated to what it was counts as changed: that is a
     /// user's way of saying "try again".
     pub(crate) fn forms_as(&self, other: &Self) -> bool {
@@ -131,7 +136,9 @@ pub(crate) fn may_start(state: &State, mapping: &Mapping, stream: &Stream, shard
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millstream_control::{MappingSettings, MappingState, Source, StartingPosition, StreamMode};
+    use millstream_control::{
+        DeliverySettings, MappingSettings, MappingState, Source, StartingPosition, StreamMode,
+    };
     use millstream_types::{HashRange, LogShard, Position, ShardId, Timestamp};
     use std::collections::BTreeMap;
 
@@ -147,9 +154,12 @@ mod tests {
                 batch_size: 1,
                 window_secs: 0,
                 enabled: true,
+                delivery: DeliverySettings::default(),
             },
             state: MappingState::Enabled,
             modified: Timestamp::ZERO,
+            tags: BTreeMap::new(),
+            last_result: None,
         }
     }
 

@@ -2,10 +2,10 @@
 //! is lost by a change that was overtaken or by a restart.
 
 use crate::board::{Board, NOTHING_YET};
-use crate::lane::Lane;
+use crate::lane;
 use crate::plan::{Order, Plan, Reading, Target, is_finished, may_start};
 use crate::settle::Job;
-use crate::{Invoker, caps};
+use crate::{Destinations, Invoker, caps};
 use millstream_control::{Function, Mapping, MappingState, State, Stream};
 use millstream_engine::Engine;
 use millstream_types::LogShard;
@@ -23,6 +23,7 @@ pub(crate) struct Context<I> {
     /// One for each invocation that can run.
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) board: Arc<Board>,
+    pub(crate) destinations: Arc<dyn Destinations>,
 }
 
 pub(crate) struct Supervisor<I> {
@@ -136,7 +137,7 @@ impl<I: Invoker> Supervisor<I> {
             let seen = Seen::of(state, mapping);
             if tracked.seen.as_ref().is_none_or(|last| !last.same_as(&seen)) {
                 tracked.seen = Some(seen);
-                self.context.board.open(&mapping.uuid);
+                self.context.board.open(mapping);
                 self.settle(state, mapping, &mut tracked);
             }
             self.mappings.insert(mapping.uuid.clone(), tracked);
@@ -236,9 +237,9 @@ impl<I: Invoker> Supervisor<I> {
                 let from = state.checkpoint(&mapping.uuid, shard.log).unwrap_or_default();
                 let plan = plan();
                 let (orders, taken) = watch::channel(Order::Run(plan.clone()));
-                let lane = Lane::new(self.context.clone(), taken, plan, from);
+                let lanes = lane::run(self.context.clone(), taken, plan, from);
                 let owner = Owner::Lane(mapping.uuid.clone(), shard.log);
-                self.owners.insert(self.tasks.spawn(lane.run()).id(), owner);
+                self.owners.insert(self.tasks.spawn(lanes).id(), owner);
                 tracked.lanes.insert(shard.log, orders);
             }
         }

@@ -189,6 +189,7 @@ fn lambda(machine: &Machine, engine: &Engine, control: &ControlHandle) -> Result
     let mappings = Mappings::start(millstream_mapping::Options {
         engine: engine.clone(),
         functions: functions.clone(),
+        destinations: Arc::new(millstream_mapping::NoDestinations),
     });
     let options = millstream_lambda::Options {
         control: control.clone(),

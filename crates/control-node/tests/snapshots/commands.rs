@@ -1,14 +1,14 @@
 //! Random commands of every kind, with few names, so that they meet each other.
 
 use millstream_control::{
-    ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, AliasTarget, ChangeMapping,
-    ChangeQueue, ChangeQueueTags, ChangeStream, ChangeTags, Checkpoint, Code, Command, CreateAlias,
-    CreateFunction, CreateMapping, CreateQueue, CreateStream, DeadLetters, DeleteAlias, DeleteFunction,
-    DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeregisterConsumer,
-    FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, PublishLayerVersion, PublishVersion,
-    QueueBegin, QueueSettings, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream,
-    ReserveConcurrency, SettleMapping, Source, StartingPosition, State, StreamMode, UpdateAlias,
-    UpdateFunction,
+    ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, AliasTarget, ChangeLambdaTags,
+    ChangeMapping, ChangeQueue, ChangeQueueTags, ChangeStream, ChangeTags, Checkpoint, Code, Command,
+    CreateAlias, CreateFunction, CreateMapping, CreateQueue, CreateStream, DeadLetters, DeleteAlias,
+    DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream,
+    DeliverySettings, DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
+    PublishLayerVersion, PublishVersion, QueueBegin, QueueSettings, RecordResult, RegisterConsumer,
+    RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency, SettleMapping, Source,
+    StartingPosition, State, StreamMode, Tagged, UpdateAlias, UpdateFunction,
 };
 use millstream_types::{LogShard, Position, Timestamp};
 use std::collections::BTreeMap;
@@ -89,7 +89,24 @@ pub(crate) fn mapping_settings(random: &mut Random) -> MappingSettings {
     let function = random.name("f");
     let function_arn = format!("arn:aws:lambda:us-east-1:000000000000:function:{function}");
     let batch_size = 1 + u32::try_from(random.below(100)).unwrap();
-    MappingSettings { function, function_arn, batch_size, window_secs: 0, enabled: random.one_in(2) }
+    let delivery = if random.one_in(2) { DeliverySettings::default() } else { delivery(random) };
+    let enabled = random.one_in(2);
+    MappingSettings { function, function_arn, batch_size, window_secs: 0, enabled, delivery }
+}
+
+fn delivery(random: &mut Random) -> DeliverySettings {
+    let mut number = |end: u64| u32::try_from(random.below(end)).unwrap();
+    DeliverySettings {
+        parallelization: 1 + number(10),
+        max_retries: (number(2) == 0).then(|| number(10_001)),
+        max_age_secs: (number(2) == 0).then(|| 60 + number(600_000)),
+        bisect: number(2) == 0,
+        report_failures: number(2) == 0,
+        tumbling_secs: number(901),
+        filters: vec![r#"{"data":{"a":[1]}}"#.into(); usize::try_from(number(3)).unwrap()],
+        on_failure: (number(2) == 0).then(|| "arn:aws:sqs:us-east-1:000000000000:q".into()),
+        count_events: number(2) == 0,
+    }
 }
 
 pub(crate) fn mapping(uuid: &str, stream: &str, random: &mut Random) -> CreateMapping {
@@ -105,6 +122,7 @@ pub(crate) fn mapping(uuid: &str, stream: &str, random: &mut Random) -> CreateMa
         source: Source { stream: stream.into(), stream_arn, consumer_arn: None },
         starting,
         settings: mapping_settings(random),
+        tags: if random.one_in(2) { BTreeMap::new() } else { [(random.name("t"), random.name("v"))].into() },
     }
 }
 
@@ -272,7 +290,14 @@ fn mapping_command(random: &mut Random, state: &State) -> Command {
         _ => LogShard(random.below(20)),
     };
     let position = Position(random.below(1_000));
-    match random.below(10) {
+    match random.below(12) {
+        10 => RecordResult { uuid, result: random.name("PROBLEM: ") }.into(),
+        11 => {
+            let mapping = Tagged::Mapping(uuid);
+            let of = if random.one_in(3) { Tagged::Function(random.name("f")) } else { mapping };
+            let set = BTreeMap::from([(random.name("t"), random.name("v"))]);
+            ChangeLambdaTags { of, set, remove: [random.name("t")].into(), limit: 2 }.into()
+        }
         0 | 1 => mapping(&uuid, &stream, random).into(),
         2 | 3 => ActivateMapping { uuid, positions: vec![(shard, position)] }.into(),
         4 => ChangeMapping { uuid, settings: mapping_settings(random) }.into(),

@@ -3,6 +3,7 @@ use crate::{
 };
 use millstream_types::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A new event source mapping, `Creating` until its readers stand.
@@ -14,6 +15,8 @@ pub struct CreateMapping {
     pub source: Source,
     pub starting: StartingPosition,
     pub settings: MappingSettings,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }
 
 impl ControlCommand for CreateMapping {
@@ -32,6 +35,8 @@ impl ControlCommand for CreateMapping {
             settings: self.settings.clone(),
             state: MappingState::Creating,
             modified: at,
+            tags: self.tags.clone(),
+            last_result: None,
         });
         state.mappings.insert(self.uuid.clone(), mapping.clone());
         Ok(mapping)

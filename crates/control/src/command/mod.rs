@@ -4,6 +4,7 @@ mod activate_consumer;
 mod activate_mapping;
 mod activate_queue;
 mod activate_stream;
+mod change_lambda_tags;
 mod change_mapping;
 mod change_queue;
 mod change_queue_tags;
@@ -30,6 +31,7 @@ mod finish_reshard;
 mod merge_shards;
 mod publish_layer_version;
 mod publish_version;
+mod record_result;
 mod register_consumer;
 mod remove_consumer;
 mod remove_mapping;
@@ -43,6 +45,7 @@ mod update_alias;
 mod update_function;
 mod update_shard_count;
 
+pub use change_lambda_tags::Tagged;
 pub use change_queue::DeadLetters;
 pub use change_retention::RetentionChange;
 
@@ -90,6 +93,7 @@ commands! {
     activate_mapping::ActivateMapping,
     activate_queue::ActivateQueue,
     activate_stream::ActivateStream,
+    change_lambda_tags::ChangeLambdaTags,
     change_mapping::ChangeMapping,
     change_queue::ChangeQueue,
     change_queue_tags::ChangeQueueTags,
@@ -116,6 +120,7 @@ commands! {
     merge_shards::MergeShards,
     publish_layer_version::PublishLayerVersion,
     publish_version::PublishVersion,
+    record_result::RecordResult,
     register_consumer::RegisterConsumer,
     remove_consumer::RemoveConsumer,
     remove_mapping::RemoveMapping,

@@ -1,10 +1,12 @@
 use super::Handle;
-use crate::mappings::{DEFAULT_BATCH_SIZE, NotBuilt, known_position, resolve_source, starting_position};
+use crate::delivery::Asked;
+use crate::mappings::{DEFAULT_BATCH_SIZE, known_position, resolve_source, starting_position};
 use crate::service::{Context, Lambda};
+use crate::settings::tags;
 use crate::{Failure, error};
 use api::{CreateEventSourceMappingRequest, EventSourceMappingConfiguration};
 use millstream_api_lambda as api;
-use millstream_control::{CreateMapping, MappingSettings};
+use millstream_control::{CreateMapping, DeliverySettings, MappingSettings};
 use millstream_host::entropy;
 
 impl Handle for api::CreateEventSourceMapping {
@@ -24,8 +26,9 @@ impl Handle for api::CreateEventSourceMapping {
         let now = lambda.engine().now();
         let starting =
             starting_position(input.starting_position.as_ref(), input.starting_position_timestamp, now)?;
-        refuse_what_is_not_built(&input)?;
         let state = lambda.control().state();
+        let mut delivery = DeliverySettings::default();
+        asked(&input, &others(&input)).apply(lambda, &state, source_arn, &mut delivery)?;
         let (function, function_arn) = lambda.resolve_function(&state, &input.function_name)?;
         let source = resolve_source(lambda.home(), &state, source_arn)?;
         let uuid = entropy::uuid();
@@ -41,7 +44,9 @@ impl Handle for api::CreateEventSourceMapping {
                 batch_size: number(input.batch_size).unwrap_or(DEFAULT_BATCH_SIZE),
                 window_secs: number(input.maximum_batching_window_in_seconds).unwrap_or_default(),
                 enabled: input.enabled.unwrap_or(true),
+                delivery,
             },
+            tags: tags(input.tags)?,
         };
         let made = lambda.control().submit(command).await;
         let mapping = made.map_err(|error| error::submit(lambda.home(), error))?;
@@ -49,34 +54,37 @@ impl Handle for api::CreateEventSourceMapping {
     }
 }
 
-fn refuse_what_is_not_built(input: &CreateEventSourceMappingRequest) -> Result<(), Failure> {
+/// What is for other sources than Kinesis, or not built: whether it was asked for, and its name.
+fn others(input: &CreateEventSourceMappingRequest) -> [(bool, &'static str); 10] {
     let kafka = input.amazon_managed_kafka_event_source_config.is_some();
     let own_kafka = input.self_managed_kafka_event_source_config.is_some();
     let access = input.source_access_configurations.as_ref().is_some_and(|access| !access.is_empty());
-    NotBuilt {
+    [
+        (input.logging_config.is_some(), "LoggingConfig"),
+        (input.scaling_config.is_some(), "ScalingConfig"),
+        (input.topics.is_some(), "Topics"),
+        (input.queues.is_some(), "Queues"),
+        (input.self_managed_event_source.is_some(), "SelfManagedEventSource"),
+        (access, "SourceAccessConfigurations"),
+        (kafka, "AmazonManagedKafkaEventSourceConfig"),
+        (own_kafka, "SelfManagedKafkaEventSourceConfig"),
+        (input.document_db_event_source_config.is_some(), "DocumentDBEventSourceConfig"),
+        (input.provisioned_poller_config.is_some(), "ProvisionedPollerConfig"),
+    ]
+}
+
+fn asked<'a>(input: &'a CreateEventSourceMappingRequest, others: &'a [(bool, &'static str)]) -> Asked<'a> {
+    Asked {
         parallelization_factor: input.parallelization_factor,
         bisect: input.bisect_batch_on_function_error,
         retry_attempts: input.maximum_retry_attempts,
         record_age: input.maximum_record_age_in_seconds,
         tumbling_window: input.tumbling_window_in_seconds,
-        response_types: input.function_response_types.as_ref().map_or(0, Vec::len),
+        response_types: input.function_response_types.as_deref(),
         filter_criteria: input.filter_criteria.as_ref(),
         destinations: input.destination_config.as_ref(),
-        kms_key_arn: input.kms_key_arn.as_deref(),
         metrics: input.metrics_config.as_ref(),
-        others: &[
-            (input.tags.as_ref().is_some_and(|tags| !tags.is_empty()), "Tags of an event source mapping"),
-            (input.logging_config.is_some(), "LoggingConfig"),
-            (input.scaling_config.is_some(), "ScalingConfig"),
-            (input.topics.is_some(), "Topics"),
-            (input.queues.is_some(), "Queues"),
-            (input.self_managed_event_source.is_some(), "SelfManagedEventSource"),
-            (access, "SourceAccessConfigurations"),
-            (kafka, "AmazonManagedKafkaEventSourceConfig"),
-            (own_kafka, "SelfManagedKafkaEventSourceConfig"),
-            (input.document_db_event_source_config.is_some(), "DocumentDBEventSourceConfig"),
-            (input.provisioned_poller_config.is_some(), "ProvisionedPollerConfig"),
-        ],
+        kms_key_arn: input.kms_key_arn.as_deref(),
+        others,
     }
-    .check()
 }

@@ -22,10 +22,13 @@ mod list_event_source_mappings;
 mod list_functions;
 mod list_layer_versions;
 mod list_layers;
+mod list_tags;
 mod list_versions_by_function;
 mod publish_layer_version;
 mod publish_version;
 mod put_function_concurrency;
+mod tag_resource;
+mod untag_resource;
 mod update_alias;
 mod update_event_source_mapping;
 mod update_function_code;
@@ -90,7 +93,8 @@ operations! {
     built:
         CreateEventSourceMapping, CreateFunction, DeleteEventSourceMapping, DeleteFunction, DeleteLayerVersion, GetEventSourceMapping,
         GetFunction, GetFunctionConfiguration, GetLayerVersion, GetLayerVersionByArn, Invoke, ListEventSourceMappings,
-        ListFunctions, ListLayerVersions, ListLayers, PublishLayerVersion, UpdateEventSourceMapping,
+        ListFunctions, ListLayerVersions, ListLayers, ListTags, PublishLayerVersion, TagResource, UntagResource,
+        UpdateEventSourceMapping,
         UpdateFunctionCode, UpdateFunctionConfiguration, CreateAlias, DeleteAlias, DeleteFunctionConcurrency, GetAccountSettings, GetAlias, GetFunctionConcurrency, ListAliases, ListVersionsByFunction, PublishVersion, PutFunctionConcurrency, UpdateAlias;
     not_built:
         AddLayerVersionPermission, AddPermission, CheckpointDurableExecution, CreateCapacityProvider,
@@ -104,11 +108,11 @@ operations! {
         InvokeWithResponseStream, ListCapacityProviders, ListCodeSigningConfigs,
         ListDurableExecutionsByFunction, ListFunctionEventInvokeConfigs, ListFunctionUrlConfigs,
         ListFunctionVersionsByCapacityProvider, ListFunctionsByCodeSigningConfig, ListProvisionedConcurrencyConfigs,
-        ListTags, PauseDurableExecution, PutFunctionCodeSigningConfig,
+        PauseDurableExecution, PutFunctionCodeSigningConfig,
         PutFunctionEventInvokeConfig, PutFunctionRecursionConfig, PutFunctionScalingConfig,
         PutProvisionedConcurrencyConfig, PutResourcePolicy, PutRuntimeManagementConfig, RemoveLayerVersionPermission,
         RemovePermission, ResumeDurableExecution, SendDurableExecutionCallbackFailure,
-        SendDurableExecutionCallbackHeartbeat, SendDurableExecutionCallbackSuccess, StopDurableExecution, TagResource,
-        UntagResource, UpdateCapacityProvider, UpdateCodeSigningConfig, UpdateFunctionEventInvokeConfig,
+        SendDurableExecutionCallbackHeartbeat, SendDurableExecutionCallbackSuccess, StopDurableExecution,
+        UpdateCapacityProvider, UpdateCodeSigningConfig, UpdateFunctionEventInvokeConfig,
         UpdateFunctionUrlConfig;
 }

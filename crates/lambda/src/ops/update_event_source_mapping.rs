@@ -1,7 +1,7 @@
 use super::Handle;
 use crate::Failure;
+use crate::delivery::Asked;
 use crate::error;
-use crate::mappings::NotBuilt;
 use crate::service::{Context, Lambda};
 use api::{EventSourceMappingConfiguration, UpdateEventSourceMappingRequest};
 use millstream_api_lambda as api;
@@ -16,8 +16,8 @@ impl Handle for api::UpdateEventSourceMapping {
         let home = lambda.home();
         let state = lambda.control().state();
         let mapping = lambda.mapping(&state, &input.uuid)?;
-        refuse_what_is_not_built(&input)?;
         let mut settings = mapping.settings.clone();
+        asked(&input, &others(&input)).apply(lambda, &state, mapping.source.arn(), &mut settings.delivery)?;
         if let Some(function) = &input.function_name {
             (settings.function, settings.function_arn) = lambda.resolve_function(&state, function)?;
         }
@@ -32,30 +32,34 @@ impl Handle for api::UpdateEventSourceMapping {
     }
 }
 
-fn refuse_what_is_not_built(input: &UpdateEventSourceMappingRequest) -> Result<(), Failure> {
+/// What is for other sources than Kinesis, or not built: whether it was asked for, and its name.
+fn others(input: &UpdateEventSourceMappingRequest) -> [(bool, &'static str); 7] {
     let kafka = input.amazon_managed_kafka_event_source_config.is_some();
     let own_kafka = input.self_managed_kafka_event_source_config.is_some();
     let access = input.source_access_configurations.as_ref().is_some_and(|access| !access.is_empty());
-    NotBuilt {
+    [
+        (input.logging_config.is_some(), "LoggingConfig"),
+        (input.scaling_config.is_some(), "ScalingConfig"),
+        (access, "SourceAccessConfigurations"),
+        (kafka, "AmazonManagedKafkaEventSourceConfig"),
+        (own_kafka, "SelfManagedKafkaEventSourceConfig"),
+        (input.document_db_event_source_config.is_some(), "DocumentDBEventSourceConfig"),
+        (input.provisioned_poller_config.is_some(), "ProvisionedPollerConfig"),
+    ]
+}
+
+fn asked<'a>(input: &'a UpdateEventSourceMappingRequest, others: &'a [(bool, &'static str)]) -> Asked<'a> {
+    Asked {
         parallelization_factor: input.parallelization_factor,
         bisect: input.bisect_batch_on_function_error,
         retry_attempts: input.maximum_retry_attempts,
         record_age: input.maximum_record_age_in_seconds,
         tumbling_window: input.tumbling_window_in_seconds,
-        response_types: input.function_response_types.as_ref().map_or(0, Vec::len),
+        response_types: input.function_response_types.as_deref(),
         filter_criteria: input.filter_criteria.as_ref(),
         destinations: input.destination_config.as_ref(),
-        kms_key_arn: input.kms_key_arn.as_deref(),
         metrics: input.metrics_config.as_ref(),
-        others: &[
-            (input.logging_config.is_some(), "LoggingConfig"),
-            (input.scaling_config.is_some(), "ScalingConfig"),
-            (access, "SourceAccessConfigurations"),
-            (kafka, "AmazonManagedKafkaEventSourceConfig"),
-            (own_kafka, "SelfManagedKafkaEventSourceConfig"),
-            (input.document_db_event_source_config.is_some(), "DocumentDBEventSourceConfig"),
-            (input.provisioned_poller_config.is_some(), "ProvisionedPollerConfig"),
-        ],
+        kms_key_arn: input.kms_key_arn.as_deref(),
+        others,
     }
-    .check()
 }

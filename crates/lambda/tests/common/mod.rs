@@ -10,7 +10,7 @@ use millstream_functions::{CodeStore, Functions};
 use millstream_host::clock::ManualClock;
 use millstream_lambda::{Answer, Lambda, Options};
 use millstream_log::{Log, MemoryLog};
-use millstream_mapping::Mappings;
+use millstream_mapping::{Destinations, Letter, Mappings};
 use millstream_types::{Home, Timestamp};
 use serde_json::{Value, json};
 use std::io::{Cursor, Write};
@@ -29,6 +29,21 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) functions: Functions,
     pub(crate) mappings: Mappings,
+}
+
+/// Knows every destination but those of the region nowhere-1.
+#[derive(Debug)]
+struct AnyDestination;
+
+#[async_trait::async_trait]
+impl Destinations for AnyDestination {
+    fn check(&self, arn: &str) -> Result<(), String> {
+        if arn.contains("nowhere") { Err(format!("This server can send nothing to {arn}.")) } else { Ok(()) }
+    }
+
+    async fn send(&self, _letter: &Letter) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// An answer with its body read.
@@ -68,8 +83,11 @@ pub(crate) async fn still_world(options: millstream_functions::Options) -> World
     let engine = Engine::new(log, control.clone(), clock);
     tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));
     let functions = Functions::start(CodeStore::temporary().unwrap(), options).await.unwrap();
-    let mappings =
-        Mappings::start(millstream_mapping::Options { engine: engine.clone(), functions: functions.clone() });
+    let mappings = Mappings::start(millstream_mapping::Options {
+        engine: engine.clone(),
+        functions: functions.clone(),
+        destinations: Arc::new(AnyDestination),
+    });
     let lambda = start(&control, &engine, &functions, &mappings).await;
     World { lambda, control, engine, functions, mappings }
 }

@@ -1,8 +1,10 @@
-//! A batch to its function, again and again until it is processed or expired.
+//! A batch to its function, again and again until it is processed, given up or expired.
 
 use super::backoff::{Backoff, part_of};
-use super::batch::Batch;
-use super::judge::{Verdict, judge};
+use super::batch::Work;
+use super::give_up::{Condition, Tried};
+use super::judge::{Failed, Terms, Verdict, judge};
+use super::window::Seen;
 use super::{Lane, News};
 use crate::board::Block;
 use crate::plan::{Order, Target};
@@ -22,63 +24,73 @@ pub(super) enum Delivered {
     Stop,
 }
 
-/// The failures of the batch in hand.
+/// What is remembered between the attempts at a batch.
 #[derive(Debug, Default)]
-struct Failures {
-    /// Invocations that failed. A batch that did not reach the function has not been tried.
-    attempts: u32,
-    backoff: Backoff,
+pub(super) struct Memory {
+    pub(super) backoff: Backoff,
+    /// Of the last invocation.
+    pub(super) request_id: Option<String>,
+    pub(super) failed: Option<Failed>,
 }
 
 impl<I: Invoker> Lane<I> {
-    pub(super) async fn deliver(&mut self, mut batch: Batch) -> Delivered {
-        let mut failures = Failures::default();
+    pub(super) async fn deliver(&mut self, records: Vec<Record>) -> Delivered {
+        let mut work = Work::new(records);
+        let mut memory = Memory::default();
         // Where the batch ends, while its records are let go of.
         let mut let_go: Option<Position> = None;
         loop {
             match self.follow() {
                 News::Stop => return Delivered::Stop,
                 News::Forming => {
-                    // Its records go into batches of the new kind.
-                    self.reading.put_back(batch.records.into_iter());
+                    self.form_anew(work.records);
                     self.board.unblocked();
                     return Delivered::GoOn;
                 }
-                News::Target => failures.backoff.reset(),
+                News::Target => memory.backoff.reset(),
                 News::Nothing => {}
             }
             if let Some(end) = let_go {
                 let Some(records) = self.again(end).await else { continue };
-                (batch.records, let_go) = (records, None);
+                (work.records, let_go) = (records, None);
             }
-            self.drop_expired(&mut batch);
-            let Some(first) = batch.records.first() else {
+            self.drop_expired(&mut work);
+            if !self.give_up_the_old(&mut work, &memory).await {
+                continue;
+            }
+            if work.front().is_none() {
                 self.board.unblocked();
                 return Delivered::GoOn;
-            };
-            let (first, arrival) = (first.sequence_number, first.arrival);
-            self.board.oldest(Some(arrival));
-
-            let verdict = match self.attempt(&mut batch).await {
-                Some(Verdict::Succeeded) => {
-                    self.processed(&batch);
-                    return Delivered::GoOn;
+            }
+            self.board.oldest(work.records.first().map(|record| record.arrival));
+            let Some(verdict) = self.attempt(&mut work, &mut memory).await else { continue };
+            let pause = match verdict {
+                Verdict::Succeeded => {
+                    let records = work.take_front();
+                    self.processed(&records, &mut memory);
+                    continue;
                 }
-                Some(verdict) => verdict,
-                None => continue,
+                Verdict::Partly(position) => {
+                    let records = work.take_before(position);
+                    self.processed(&records, &mut memory);
+                    continue;
+                }
+                failure => match self.failed(failure, &mut work, &mut memory).await {
+                    Some(pause) => pause,
+                    None => continue,
+                },
             };
-            let pause = self.failed(&verdict, &batch, first, &mut failures);
             if pause > caps::HELD_PAUSE {
-                let_go = self.let_go(&mut batch);
+                let_go = self.let_go(&mut work);
             }
             self.pause(pause).await;
         }
     }
 
     /// Hold nothing but where the batch begins, which is where reading goes on, and where it ends.
-    fn let_go(&mut self, batch: &mut Batch) -> Option<Position> {
-        let (begin, end) = (batch.records.first()?.position, batch.end()?);
-        batch.records = Vec::new();
+    fn let_go(&mut self, work: &mut Work) -> Option<Position> {
+        let (begin, end) = (work.records.first()?.position, work.end()?);
+        work.records = Vec::new();
         self.reading.rewind(begin);
         Some(end)
     }
@@ -88,43 +100,56 @@ impl<I: Invoker> Lane<I> {
         let begin = self.reading.next();
         // What came after the shard was closed is void.
         let end = self.plan.shard.closed_at.map_or(end, |closed| end.min(closed));
-        let records = match self.reading.again(&self.context.engine, &self.plan, end).await {
-            Ok(records) => records,
+        let read = self.reading.again(&self.context.engine, &self.plan, &self.selection, end);
+        let again = match read.await {
+            Ok(again) => again,
             Err(problem) => {
                 self.read_failed(&problem).await;
                 return None;
             }
         };
-        let kept = records.first().map_or(end, |record| record.position);
-        self.expired(begin, kept, None);
-        Some(records)
+        self.expired(begin, again.kept_from.unwrap_or(end), None);
+        Some(again.records)
     }
 
-    /// Try once. `None` if other orders came while it waited for its turn.
-    async fn attempt(&mut self, batch: &mut Batch) -> Option<Verdict> {
+    /// Try the piece in turn once. `None` if other orders came while it waited for its turn.
+    async fn attempt(&mut self, work: &mut Work, memory: &mut Memory) -> Option<Verdict> {
         let spec = match &self.plan.target {
             Target::Unavailable(why) => return Some(Verdict::NotRun(why.clone())),
             Target::Ready(spec) => spec.clone(),
         };
         let turn = self.turn().await?;
-        // The function's role may have become longer since the batch was formed.
-        let fits = self.envelope.fit(&batch.records);
-        self.reading.put_back(batch.records.drain(fits..));
+        let tail = self.tail(false);
+        // The function's role, or a window's state, may have become longer since the batch was formed.
+        let fits = self.envelope.fit(work.front()?.1, tail.len());
+        self.reading.put_back(work.shorten(fits).into_iter());
+        let (piece, records) = work.front()?;
+        piece.invocations = piece.invocations.saturating_add(1);
+        let report = self.plan.mapping.settings.delivery.report_failures.then_some(records);
+        let terms = Terms { report, state: self.window.is_some() };
         // Encoded for each attempt, so that a batch that waits holds no event.
         let call = Invocation {
             request_id: entropy::uuid(),
-            payload: self.envelope.encode(&batch.records),
+            payload: self.envelope.encode(records, &tail),
             client_context: None,
             trace_id: None,
         };
+        memory.request_id = Some(call.request_id.clone());
         self.board.invoked();
         let result = self.context.invoker.invoke(spec, call).await;
         drop(turn);
-        Some(judge(&result))
+        let (verdict, state) = judge(&result, terms);
+        if matches!(verdict, Verdict::NotRun(_) | Verdict::Throttled(_)) {
+            piece.invocations = piece.invocations.saturating_sub(1);
+        }
+        if let (Some(window), Some(state)) = (&mut self.window, state) {
+            window.state = state;
+        }
+        Some(verdict)
     }
 
     /// Wait until another invocation can run. Lanes come in the order in which they asked, so none starves.
-    async fn turn(&mut self) -> Option<OwnedSemaphorePermit> {
+    pub(super) async fn turn(&mut self) -> Option<OwnedSemaphorePermit> {
         let turns = self.context.turns.clone();
         tokio::select! {
             biased;
@@ -134,32 +159,82 @@ impl<I: Invoker> Lane<I> {
         }
     }
 
-    fn processed(&mut self, batch: &Batch) {
-        if let (Some(end), Some(last)) = (batch.end(), batch.records.last()) {
-            self.checkpoint.advance(end);
-            self.board.processed(batch.records.len() as u64);
+    fn processed(&mut self, records: &[Record], memory: &mut Memory) {
+        *memory = Memory::default();
+        if let Some(window) = &mut self.window {
+            window.had(records);
+        }
+        if let Some(last) = records.last() {
+            self.advance(last.position.next());
+            self.board.processed(records.len() as u64);
             self.board.oldest(self.reading.oldest(last.arrival));
         }
     }
 
+    /// The piece in turn failed. Returns how long to wait before it is tried again; nothing when the next step is not to
+    /// wait: it was given up, or other orders came.
+    async fn failed(&mut self, verdict: Verdict, work: &mut Work, memory: &mut Memory) -> Option<Duration> {
+        let delivery = self.plan.mapping.settings.delivery.clone();
+        let (piece, records) = work.front()?;
+        let seen = Seen::of(records)?;
+        let mut splits = false;
+        let given_up = match &verdict {
+            Verdict::Failed(failed) => {
+                memory.failed = Some(failed.clone());
+                splits = delivery.bisect && !failed.reported && records.len() > 1;
+                // Splitting a batch does not count towards the attempts.
+                if !splits {
+                    piece.failures = piece.failures.saturating_add(1);
+                }
+                !splits && delivery.max_retries.is_some_and(|most| piece.failures > most)
+            }
+            // No attempt can go better. Without a limit or a destination it stays, as all that fails.
+            Verdict::TooLarge(error) => {
+                memory.failed = Some(Failed {
+                    error: error.clone(),
+                    function_error: None,
+                    version: "$LATEST".into(),
+                    reported: false,
+                });
+                delivery.max_retries.is_some() || delivery.on_failure.is_some()
+            }
+            _ => false,
+        };
+        let (failures, invocations) = (piece.failures, piece.invocations);
+        let pause = self.show(&verdict, seen, failures, memory);
+        if given_up {
+            let tried = memory.tried(Condition::RetryAttemptsExhausted, invocations);
+            let records = work.front()?.1;
+            if self.told(seen, records, &tried).await {
+                let records = work.take_front();
+                self.passed_by(&records);
+                *memory = Memory::default();
+            }
+            return None;
+        }
+        if splits {
+            work.bisect();
+        }
+        Some(pause)
+    }
+
     /// Show and log a failure. Returns how long to wait.
-    fn failed(
+    pub(super) fn show(
         &mut self,
         verdict: &Verdict,
-        batch: &Batch,
-        first: SequenceNumber,
-        failures: &mut Failures,
+        seen: Seen,
+        attempt: u32,
+        memory: &mut Memory,
     ) -> Duration {
         let (error, ran, pause) = match verdict {
-            Verdict::Succeeded => return Duration::ZERO,
-            Verdict::Failed(error) => {
-                failures.attempts = failures.attempts.saturating_add(1);
+            Verdict::Succeeded | Verdict::Partly(_) => return Duration::ZERO,
+            Verdict::Failed(failed) => {
                 self.board.problem("Function call failed");
-                (error, true, failures.backoff.next())
+                (&failed.error, true, memory.backoff.next())
             }
-            Verdict::NotRun(error) => {
+            Verdict::NotRun(error) | Verdict::TooLarge(error) => {
                 self.board.problem(error);
-                (error, false, failures.backoff.next())
+                (error, false, memory.backoff.next())
             }
             Verdict::Throttled(error) => {
                 self.board.problem(error);
@@ -167,24 +242,29 @@ impl<I: Invoker> Lane<I> {
             }
         };
         let now = self.engine().now();
-        self.board.blocked(&Block { now, attempt: failures.attempts, first, error, ran });
+        let (first, last) = (seen.first.0, seen.last.0);
+        self.board.blocked(&Block { now, attempt, first, error, ran });
         let (mapping, shard) = (&self.plan.mapping.uuid, self.plan.shard.id);
-        let last = batch.records.last().map_or(first, |record| record.sequence_number);
         if matches!(verdict, Verdict::Throttled(_)) {
             tracing::debug!(mapping, %shard, %first, error, retry_in = ?pause, "a batch waits for a worker");
         } else {
             let (function, stream) = (&self.plan.mapping.settings.function, &self.plan.stream.name);
             tracing::warn!(
-                function, stream, %shard, %first, %last, mapping, attempt = failures.attempts, error,
-                retry_in = ?pause,
-                "a batch was not processed and is tried again; what the function prints says more"
+                function, stream, %shard, %first, %last, mapping, attempt, error, retry_in = ?pause,
+                "a batch was not processed; what the function prints says more"
             );
         }
-        pause
+        // As soon as records are too old for another attempt they make room.
+        match self.oldest_wanted() {
+            Some(oldest) if oldest <= seen.first.1 => {
+                pause.min(Duration::from_millis(seen.first.1.millis_since(oldest) + 1))
+            }
+            _ => pause,
+        }
     }
 
     /// Wait, but not when there is a reason to believe that it goes better now: another function or other settings.
-    async fn pause(&mut self, pause: Duration) {
+    pub(super) async fn pause(&mut self, pause: Duration) {
         let ends = Instant::now() + pause;
         loop {
             let waiting = match &*self.orders.borrow_and_update() {
@@ -206,11 +286,44 @@ impl<I: Invoker> Lane<I> {
     }
 
     /// Give up the records that the stream no longer keeps, as AWS does: they are lost to this mapping.
-    fn drop_expired(&mut self, batch: &mut Batch) {
+    fn drop_expired(&mut self, work: &mut Work) {
         let now = self.engine().retention_now();
-        let expired = batch.drop_expired(self.plan.stream.oldest_kept(now));
+        let expired = work.take(work.older_than(self.plan.stream.oldest_kept(now)));
         if let (Some(first), Some(last)) = (expired.first(), expired.last()) {
             self.expired(first.position, last.position.next(), self.reading.oldest(last.arrival));
+        }
+    }
+
+    /// The time from before which the mapping wants no records, if it has a limit.
+    fn oldest_wanted(&self) -> Option<Timestamp> {
+        let secs = self.plan.mapping.settings.delivery.max_age_secs?;
+        Some(self.engine().retention_now().minus_millis(u64::from(secs) * 1_000))
+    }
+
+    /// Give up the records that are older than the mapping's limit. False if other orders came before that was told.
+    async fn give_up_the_old(&mut self, work: &mut Work, memory: &Memory) -> bool {
+        let Some(oldest) = self.oldest_wanted() else { return true };
+        let count = work.older_than(oldest);
+        let Some(seen) = Seen::of(&work.records[..count]) else { return true };
+        let invocations = work.front().map_or(0, |(piece, _)| piece.invocations);
+        let tried = memory.tried(Condition::RecordAgeExceeded, invocations);
+        if !self.told(seen, &work.records[..count], &tried).await {
+            return false;
+        }
+        let records = work.take(count);
+        self.passed_by(&records);
+        true
+    }
+
+    /// Records that were given up are behind the lane.
+    fn passed_by(&mut self, records: &[Record]) {
+        if let Some(window) = &mut self.window {
+            window.had(records);
+        }
+        if let Some(last) = records.last() {
+            self.advance(last.position.next());
+            self.board.unblocked();
+            self.board.oldest(self.reading.oldest(last.arrival));
         }
     }
 
@@ -224,9 +337,16 @@ impl<I: Invoker> Lane<I> {
         let first = SequenceNumber::of_record(shard, begin);
         let last = SequenceNumber::of_record(shard, Position(end.0 - 1));
         tracing::warn!(mapping, %shard, %first, %last, records, "records expired before they were processed");
-        self.checkpoint.advance(end);
+        self.advance(end);
         self.board.expired(records);
         self.board.unblocked();
         self.board.oldest(oldest);
+    }
+}
+
+impl Memory {
+    pub(super) fn tried(&self, condition: Condition, invocations: u32) -> Tried {
+        let (request_id, failed) = (self.request_id.clone(), self.failed.clone());
+        Tried { condition, invocations, request_id, failed }
     }
 }

@@ -8,7 +8,9 @@ use millstream_types::{SequenceNumber, ShardId, Timestamp};
 use std::io::Write;
 
 const OPEN: &str = r#"{"Records":["#;
-const CLOSE: &str = "]}";
+/// After which there may be more than records.
+const END_OF_RECORDS: &str = "]";
+const CLOSE: &str = "}";
 const KEY: &str = r#"{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":""#;
 const NUMBER: &str = r#"","sequenceNumber":""#;
 const DATA: &str = r#"","data":""#;
@@ -16,7 +18,7 @@ const ARRIVAL: &str = r#"","approximateArrivalTimestamp":"#;
 const ID: &str = r#"},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":""#;
 
 /// Of an event without records.
-pub(super) const EMPTY: usize = OPEN.len() + CLOSE.len();
+pub(super) const EMPTY: usize = OPEN.len() + END_OF_RECORDS.len() + CLOSE.len();
 
 /// What is the same in all records of a lane.
 #[derive(Debug)]
@@ -65,9 +67,9 @@ impl Envelope {
             + arrival_len(record.arrival)
     }
 
-    /// How many of the records fit in one event: at least one, however large.
-    pub(super) fn fit(&self, records: &[Record]) -> usize {
-        let mut size = EMPTY;
+    /// How many of the records fit in one event that has `around` bytes beside them: at least one, however large.
+    pub(super) fn fit(&self, records: &[Record], around: usize) -> usize {
+        let mut size = EMPTY + around;
         records
             .iter()
             .take_while(|record| {
@@ -79,8 +81,9 @@ impl Envelope {
             .min(records.len())
     }
 
-    pub(super) fn encode(&self, records: &[Record]) -> Bytes {
-        let size = EMPTY + records.iter().map(|record| self.size(record)).sum::<usize>();
+    /// An event with these records, and behind them `tail`: members with a comma before each.
+    pub(super) fn encode(&self, records: &[Record], tail: &str) -> Bytes {
+        let size = EMPTY + tail.len() + records.iter().map(|record| self.size(record)).sum::<usize>();
         let mut out = Vec::with_capacity(size);
         out.extend_from_slice(OPEN.as_bytes());
         for (index, record) in records.iter().enumerate() {
@@ -89,7 +92,9 @@ impl Envelope {
             }
             self.encode_record(record, &mut out);
         }
-        out.extend_from_slice(CLOSE.as_bytes());
+        for part in [END_OF_RECORDS, tail, CLOSE] {
+            out.extend_from_slice(part.as_bytes());
+        }
         out.into()
     }
 
@@ -186,7 +191,7 @@ mod tests {
             .map(|(index, key)| record(index as u64, &key, &vec![7; index % 5]))
             .collect();
         let envelope = envelope();
-        let encoded = envelope.encode(&records);
+        let encoded = envelope.encode(&records, "");
         let sizes: usize = records.iter().map(|record| envelope.size(record)).sum();
         // The first record has no comma.
         assert_eq!(encoded.len(), EMPTY + sizes - 1);
@@ -202,7 +207,7 @@ mod tests {
         for millis in [0, 999, 1_000, 9_999, 10_000, 1_700_000_000_123, u64::MAX] {
             let mut timed = record(0, "k", b"");
             timed.arrival = Timestamp::from_millis(millis);
-            let encoded = envelope().encode(std::slice::from_ref(&timed));
+            let encoded = envelope().encode(std::slice::from_ref(&timed), "");
             assert_eq!(encoded.len(), EMPTY + envelope().size(&timed) - 1, "{millis}");
         }
     }
@@ -216,10 +221,10 @@ mod tests {
         let full = record(0, "k", &vec![0; room]);
         let size = EMPTY + envelope.size(&full);
         assert!(size <= caps::EVENT_BYTES && size + 4 > caps::EVENT_BYTES, "{size}");
-        assert_eq!(envelope.fit(&[full.clone(), record(1, "k", b"")]), 1);
+        assert_eq!(envelope.fit(&[full.clone(), record(1, "k", b"")], 0), 1);
         let over = record(0, "k", &vec![0; room + 1]);
-        assert_eq!(envelope.fit(&[over.clone(), full]), 1, "one goes always");
-        assert_eq!(envelope.fit(&[record(0, "k", b"a"), over, record(2, "k", b"a")]), 1);
-        assert_eq!(envelope.fit(&[]), 0);
+        assert_eq!(envelope.fit(&[over.clone(), full], 0), 1, "one goes always");
+        assert_eq!(envelope.fit(&[record(0, "k", b"a"), over, record(2, "k", b"a")], 0), 1);
+        assert_eq!(envelope.fit(&[], 0), 0);
     }
 }

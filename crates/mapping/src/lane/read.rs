@@ -1,5 +1,6 @@
 //! Where a lane's records come from.
 
+use super::selection::{Choice, Selection};
 use crate::caps;
 use crate::plan::Plan;
 use millstream_engine::{
@@ -19,6 +20,8 @@ pub(super) enum ReadProblem {
     Subscribe(#[from] SubscribeError),
     #[error(transparent)]
     Subscription(#[from] SubscriptionEnd),
+    #[error("a filter cannot be read by this version of Millstream: {0}")]
+    Filter(String),
 }
 
 impl ReadProblem {
@@ -38,6 +41,14 @@ enum Reader {
     FanOut(String, Option<Box<Subscription>>),
 }
 
+/// A batch that was read again.
+#[derive(Debug)]
+pub(super) struct Again {
+    pub(super) records: Vec<Record>,
+    /// Where the first record is that has not expired, whose ever it is.
+    pub(super) kept_from: Option<Position>,
+}
+
 /// The records of one shard, in order, from a position on. Holds at most one page that no batch has taken yet, and asks
 /// for no more before that is used up: a slow function slows its own reading.
 #[derive(Debug)]
@@ -50,15 +61,20 @@ pub(super) struct Reading {
     behind: bool,
     /// Records that had expired before they could be read, since somebody asked.
     expired: u64,
+    /// Records that no filter let pass, since somebody asked.
+    filtered: u64,
 }
 
 impl Reading {
     pub(super) fn new(plan: &Plan, from: Position) -> Self {
         let reader = match &plan.mapping.source.consumer_arn {
-            None => Reader::Standard(None),
-            Some(arn) => Reader::FanOut(arn.clone(), None),
+            // A consumer has one subscription to a shard, which several lanes cannot share: they read the log themselves,
+            // which is where a subscription gets its records too.
+            Some(arn) if plan.lanes() == 1 => Reader::FanOut(arn.clone(), None),
+            Some(_) | None => Reader::Standard(None),
         };
-        Self { reader, pending: VecDeque::new(), next: from, ended: false, behind: false, expired: 0 }
+        let pending = VecDeque::new();
+        Self { reader, pending, next: from, ended: false, behind: false, expired: 0, filtered: 0 }
     }
 
     /// Where the shard is read on.
@@ -74,6 +90,19 @@ impl Reading {
     /// Take the first pending record if `fits` says so. `None` if it does not, or there is none.
     pub(super) fn take(&mut self, fits: impl FnOnce(&Record) -> bool) -> Option<Record> {
         self.pending.pop_front_if(|record| fits(record))
+    }
+
+    pub(super) fn first_pending(&self) -> Option<&Record> {
+        self.pending.front()
+    }
+
+    /// Choose anew from what is pending: the filters have changed.
+    pub(super) fn choose_again(&mut self, selection: &Selection) {
+        if selection.problem().is_none() {
+            let before = self.pending.len();
+            self.pending.retain(|record| selection.choose(record) == Choice::Take);
+            self.filtered += (before - self.pending.len()) as u64;
+        }
     }
 
     pub(super) fn has_pending(&self) -> bool {
@@ -98,15 +127,16 @@ impl Reading {
         }
     }
 
-    /// The records from where reading goes on up to `end`, which were read before and are not pending. Those that
+    /// The lane's records from where reading goes on up to `end`, which were read before and are not pending. Those that
     /// expired meanwhile are missing, and not counted.
     pub(super) async fn again(
         &mut self,
         engine: &Engine,
         plan: &Plan,
+        selection: &Selection,
         end: Position,
-    ) -> Result<Vec<Record>, ReadProblem> {
-        let mut records = Vec::new();
+    ) -> Result<Again, ReadProblem> {
+        let mut again = Again { records: Vec::new(), kept_from: None };
         let mut at = self.next;
         while at < end {
             let left = usize::try_from(end.0 - at.0).unwrap_or(usize::MAX);
@@ -118,10 +148,20 @@ impl Reading {
             }
             at = page.next;
             self.behind = page.behind_millis > 0;
-            records.extend(page.records.into_iter().filter(|record| record.position < end));
+            let mine = |record: &Record| selection.choose(record) == Choice::Take;
+            let within = page.records.into_iter().filter(|record| record.position < end);
+            let within = within.inspect(|record| {
+                again.kept_from.get_or_insert(record.position);
+            });
+            again.records.extend(within.filter(mine));
         }
         self.next = self.next.max(end);
-        Ok(records)
+        Ok(again)
+    }
+
+    /// How many records no filter let pass, since the last question.
+    pub(super) fn take_filtered(&mut self) -> u64 {
+        std::mem::take(&mut self.filtered)
     }
 
     /// How many records had expired before they could be read, since the last question.
@@ -134,6 +174,11 @@ impl Reading {
         self.pending.front().map(|record| record.arrival).or_else(|| self.behind.then_some(last))
     }
 
+    /// Whether the shard had more when it was last read.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
     /// Whether more can be read at once. A subscription does not say.
     pub(super) fn has_more(&self) -> bool {
         match &self.reader {
@@ -142,14 +187,19 @@ impl Reading {
         }
     }
 
-    /// Wait until something is pending or the shard has ended. May be dropped at any time without losing a record.
+    /// Wait until something more of the shard is read, or it has ended. May be dropped at any time without losing a record.
     pub(super) async fn fill(
         &mut self,
         engine: &Engine,
         plan: &Plan,
+        selection: &Selection,
         limit: PageLimit,
     ) -> Result<(), ReadProblem> {
-        while self.pending.is_empty() && !self.ended {
+        if let Some(problem) = selection.problem() {
+            return Err(ReadProblem::Filter(problem.to_owned()));
+        }
+        // One page, of which perhaps nothing is the lane's own: the caller notes how far it has come.
+        if self.pending.is_empty() && !self.ended {
             let page = match &mut self.reader {
                 Reader::Standard(tail) => standard(engine, plan, tail, self.next, limit).await,
                 Reader::FanOut(consumer, subscription) => {
@@ -158,11 +208,23 @@ impl Reading {
             }?;
             // Positions are dense, so a gap is what retention took.
             let first = page.records.first().map_or(page.next, |record| record.position);
-            self.expired += first.0.saturating_sub(self.next.0);
+            if selection.counts_expired() {
+                self.expired += first.0.saturating_sub(self.next.0);
+            }
             self.next = page.next;
             self.ended = page.at_end;
             self.behind = page.behind_millis > 0;
-            self.pending.extend(page.records);
+            if selection.is_everything() {
+                self.pending.extend(page.records);
+            } else {
+                for record in page.records {
+                    match selection.choose(&record) {
+                        Choice::Take => self.pending.push_back(record),
+                        Choice::Leave => {}
+                        Choice::FilteredOut => self.filtered += 1,
+                    }
+                }
+            }
         }
         Ok(())
     }

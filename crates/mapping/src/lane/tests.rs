@@ -1,13 +1,12 @@
 //! The end of a closed shard.
 
-use super::Lane;
 use crate::board::Board;
 use crate::plan::{Order, Plan, Target, is_finished};
 use crate::supervisor::Context;
-use crate::{Invoker, function_spec};
+use crate::{Invoker, NoDestinations, function_spec};
 use millstream_control::{
-    CloseShards, Code, CreateFunction, CreateMapping, CreateStream, FinishReshard, FunctionSettings,
-    MappingSettings, Source, SplitShard, StartingPosition, StreamMode, StreamStatus,
+    CloseShards, Code, CreateFunction, CreateMapping, CreateStream, DeliverySettings, FinishReshard,
+    FunctionSettings, MappingSettings, Source, SplitShard, StartingPosition, StreamMode, StreamStatus,
 };
 use millstream_engine::{Engine, NewRecord};
 use millstream_functions::{FunctionSpec, Invocation, InvokeError, InvokeReply};
@@ -107,6 +106,7 @@ async fn world_at(clock: Arc<dyn Clock>) -> (Engine, Plan) {
         batch_size: 10,
         window_secs: 60,
         enabled: true,
+        delivery: DeliverySettings::default(),
     };
     let mapping = CreateMapping {
         uuid: "m".into(),
@@ -114,6 +114,7 @@ async fn world_at(clock: Arc<dyn Clock>) -> (Engine, Plan) {
         source: Source { stream: "s".into(), stream_arn, consumer_arn: None },
         starting: StartingPosition::TrimHorizon,
         settings,
+        tags: [].into(),
     };
     let mapping = control.submit(mapping).await.unwrap();
     let active = |state: &Arc<millstream_control::State>| state.streams["s"].status == StreamStatus::Active;
@@ -134,11 +135,11 @@ async fn run(engine: &Engine, plan: &Plan, closing: Option<u64>) -> usize {
         invoker: Counting::default(),
         turns: Arc::new(Semaphore::new(1)),
         board: Arc::new(Board::default()),
+        destinations: Arc::new(NoDestinations),
     });
     let plan = Arc::new(plan.clone());
     let (orders, taken) = watch::channel(Order::Run(plan.clone()));
-    let lane = Lane::new(context.clone(), taken, plan.clone(), Position::ZERO);
-    let running = tokio::spawn(lane.run());
+    let running = tokio::spawn(super::run(context.clone(), taken, plan.clone(), Position::ZERO));
     if let Some(end) = closing {
         while context.invoker.0.load(Ordering::SeqCst) == 0 {
             tokio::time::sleep(Duration::from_secs(1)).await;

@@ -3,10 +3,15 @@
 
 mod delivery;
 mod fan_out;
+mod give_up;
+mod letters;
 mod lifecycle;
+mod model;
+mod parallel;
 mod resharding;
 mod retry;
 mod script;
 mod shards;
 mod slow_log;
+mod windows;
 mod world;

@@ -10,14 +10,18 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// What a function does with a call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Act {
     Succeed,
+    /// Return this.
+    Answer(String),
     Fail,
     /// All workers are busy.
     Throttle,
     /// The worker cannot be started.
     NotRun,
+    /// The event is larger than any may be.
+    TooLarge,
     /// Answers when the test says so: see [`Script::release`].
     Wait,
     Hang,
@@ -87,20 +91,30 @@ impl Invoker for Script {
         let call = Call { spec, request_id: call.request_id, event, bytes: call.payload.len() };
         let act = (self.rule.lock().unwrap())(&call);
         self.calls.send(call).await.unwrap();
+        let mut payload = r#"{"errorType":"Scripted"}"#.to_owned();
         let function_error = match act {
-            Act::Succeed => None,
+            Act::Succeed => {
+                payload = "null".into();
+                None
+            }
+            Act::Answer(text) => {
+                payload = text;
+                None
+            }
             Act::Fail => Some(FunctionError::Unhandled),
             Act::Throttle => return Err(InvokeError::Throttled { limit: 1 }),
             Act::NotRun => return Err(InvokeError::Spawn { why: "no memory".into() }),
+            Act::TooLarge => return Err(InvokeError::PayloadTooLarge { size: 2, limit: 1 }),
             Act::Wait => {
                 self.released.acquire().await.unwrap().forget();
+                payload = "null".into();
                 None
             }
             Act::Hang => pending().await,
             Act::Panic => panic!("as the script says"),
         };
         Ok(InvokeReply {
-            payload: r#"{"errorType":"Scripted"}"#.into(),
+            payload: payload.into(),
             function_error,
             log_tail: bytes::Bytes::new(),
             executed_version: "$LATEST".into(),

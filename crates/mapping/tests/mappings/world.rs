@@ -1,12 +1,13 @@
 //! A server without an edge: a log in memory, control node, engine, mappings.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+use crate::letters::Letters;
 use crate::script::{Call, Script};
 use crate::slow_log::SlowLog;
 use millstream_control::{
     ChangeMapping, Code, ControlCommand, CreateFunction, CreateMapping, CreateStream, DeleteMapping,
-    FinishFunctionUpdate, FunctionSettings, MappingSettings, MappingState, RegisterConsumer, Source,
-    StartingPosition, State, StreamMode, StreamStatus, UpdateFunction,
+    DeliverySettings, FinishFunctionUpdate, FunctionSettings, MappingSettings, MappingState,
+    RegisterConsumer, Source, StartingPosition, State, StreamMode, StreamStatus, UpdateFunction,
 };
 use millstream_engine::{Engine, NewRecord};
 use millstream_host::clock::ManualClock;
@@ -31,6 +32,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) script: Script,
     pub(crate) mappings: Mappings,
+    pub(crate) letters: Letters,
     calls: mpsc::Receiver<Call>,
     lifecycle: JoinHandle<()>,
 }
@@ -41,24 +43,28 @@ impl World {
     }
 
     pub(crate) async fn with_workers(limit: usize) -> Self {
-        Self::on(Arc::<SlowLog>::default(), ManualClock::at(NOW), limit).await
+        Self::on(Arc::<SlowLog>::default(), ManualClock::at(NOW), Letters::default(), limit).await
     }
 
-    async fn on(log: Arc<SlowLog>, clock: Arc<ManualClock>, limit: usize) -> Self {
+    async fn on(log: Arc<SlowLog>, clock: Arc<ManualClock>, letters: Letters, limit: usize) -> Self {
         let control = millstream_control_node::open(log.clone(), clock.clone()).await.unwrap();
         let engine = Engine::new(log.clone(), control, clock.clone());
         let lifecycle = tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));
         let (script, calls) = Script::new(limit);
-        let options = Options { engine: engine.clone(), functions: script.clone() };
+        let options = Options {
+            engine: engine.clone(),
+            functions: script.clone(),
+            destinations: Arc::new(letters.clone()),
+        };
         let mappings = Mappings::start(options);
-        Self { log, clock, engine, script, mappings, calls, lifecycle }
+        Self { log, clock, engine, script, mappings, letters, calls, lifecycle }
     }
 
     /// Stop in order, and start again from what the log holds.
     pub(crate) async fn restart(self) -> Self {
         self.mappings.shutdown().await;
         self.lifecycle.abort();
-        Self::on(self.log, self.clock, 64).await
+        Self::on(self.log, self.clock, self.letters, 64).await
     }
 
     pub(crate) fn state(&self) -> Arc<State> {
@@ -172,6 +178,7 @@ impl World {
             source: Source { stream: "s".into(), stream_arn: home.stream_arn("s"), consumer_arn },
             starting,
             settings,
+            tags: BTreeMap::new(),
         })
         .await;
     }
@@ -269,5 +276,10 @@ pub(crate) fn settings(batch_size: u32, window_secs: u32) -> MappingSettings {
         batch_size,
         window_secs,
         enabled: true,
+        delivery: DeliverySettings::default(),
     }
+}
+
+pub(crate) fn delivering(batch_size: u32, delivery: DeliverySettings) -> MappingSettings {
+    MappingSettings { delivery, ..settings(batch_size, 0) }
 }

@@ -1,0 +1,45 @@
+//! A destination that keeps what it is told, or does not.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use async_trait::async_trait;
+use millstream_mapping::{Destinations, Letter};
+use serde_json::Value;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Letters {
+    taken: Arc<Mutex<Vec<Letter>>>,
+    /// How many of the next letters are refused.
+    refusals: Arc<AtomicU32>,
+}
+
+impl Letters {
+    pub(crate) fn refuse(&self, times: u32) {
+        self.refusals.store(times, Ordering::SeqCst);
+    }
+
+    pub(crate) fn taken(&self) -> Vec<Letter> {
+        self.taken.lock().unwrap().clone()
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<Value> {
+        self.taken().iter().map(|letter| serde_json::from_slice(&letter.body).unwrap()).collect()
+    }
+}
+
+#[async_trait]
+impl Destinations for Letters {
+    fn check(&self, _arn: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn send(&self, letter: &Letter) -> Result<(), String> {
+        let left = self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if left.is_ok() {
+            return Err("out of stamps".into());
+        }
+        self.taken.lock().unwrap().push(letter.clone());
+        Ok(())
+    }
+}
