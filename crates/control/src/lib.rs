@@ -9,6 +9,7 @@
 //!
 //! Invariant: this crate knows no async, no wire format and no log.
 
+mod account;
 mod command;
 mod entry;
 mod function;
@@ -19,28 +20,31 @@ mod reshard;
 mod snapshot;
 mod state;
 mod stream;
+mod stream_settings;
 mod version;
 
 pub mod caps;
 
+pub use account::{Account, Commitment};
 pub use command::{
-    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, ChangeRetention, ChangeStream,
-    ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateAlias, CreateFunction, CreateMapping,
-    CreateStream, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
-    DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion,
-    PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveShards, RemoveStream,
-    ReserveConcurrency, RetentionChange, SettleMapping, SplitShard, UpdateAlias, UpdateFunction,
-    UpdateShardCount,
+    ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, ChangeMonitoring, ChangeRetention,
+    ChangeStream, ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateAlias, CreateFunction,
+    CreateMapping, CreateOnDemandStream, CreateStream, DeleteAlias, DeleteFunction, DeleteFunctionVersion,
+    DeleteLayerVersion, DeleteMapping, DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard,
+    MergeShards, PublishLayerVersion, PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping,
+    RemoveShards, RemoveStream, ReserveConcurrency, RetentionChange, SetCommitment, SetDistribution,
+    SettleMapping, SplitShard, UpdateAlias, UpdateFunction, UpdateShardCount, WarmUp,
 };
 pub use entry::{Entry, EntryError};
 pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};
 pub use layer::{Layer, LayerVersion};
 pub use mapping::{Mapping, MappingSettings, MappingState, Source, StartingPosition};
-pub use refusal::{Refusal, ReshardRefusal};
+pub use refusal::{OnDemandRefusal, Refusal, ReshardRefusal};
 pub use reshard::Reshard;
 pub use snapshot::{
     Record, SNAPSHOT_FORMAT, SnapshotBegin, SnapshotEnd, SnapshotLines, SnapshotPart, SnapshotRecord,
 };
 pub use state::State;
 pub use stream::{Consumer, ConsumerStatus, Shard, Stream, StreamMode, StreamStatus};
+pub use stream_settings::{Distribution, ShardMetric};
 pub use version::{Alias, AliasTarget, FunctionVersion, Published};

@@ -131,9 +131,11 @@ pub(crate) fn may_start(state: &State, mapping: &Mapping, stream: &Stream, shard
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millstream_control::{MappingSettings, MappingState, Source, StartingPosition, StreamMode};
+    use millstream_control::{
+        Distribution, MappingSettings, MappingState, Source, StartingPosition, StreamMode,
+    };
     use millstream_types::{HashRange, LogShard, Position, ShardId, Timestamp};
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     fn mapping() -> Mapping {
         Mapping {
@@ -183,6 +185,9 @@ mod tests {
             tags: BTreeMap::new(),
             kept_from: Timestamp::ZERO,
             reshard: None,
+            distribution: Distribution::default(),
+            monitoring: BTreeSet::new(),
+            warm_mibps: None,
         }
     }
 

@@ -4,6 +4,7 @@ mod activate_consumer;
 mod activate_mapping;
 mod activate_stream;
 mod change_mapping;
+mod change_monitoring;
 mod change_retention;
 mod change_stream;
 mod change_tags;
@@ -12,6 +13,7 @@ mod close_shards;
 mod create_alias;
 mod create_function;
 mod create_mapping;
+mod create_on_demand_stream;
 mod create_stream;
 mod delete_alias;
 mod delete_function;
@@ -31,11 +33,14 @@ mod remove_mapping;
 mod remove_shards;
 mod remove_stream;
 mod reserve_concurrency;
+mod set_commitment;
+mod set_distribution;
 mod settle_mapping;
 mod split_shard;
 mod update_alias;
 mod update_function;
 mod update_shard_count;
+mod warm_up;
 
 pub use change_retention::RetentionChange;
 
@@ -83,6 +88,7 @@ commands! {
     activate_mapping::ActivateMapping,
     activate_stream::ActivateStream,
     change_mapping::ChangeMapping,
+    change_monitoring::ChangeMonitoring,
     change_retention::ChangeRetention,
     change_stream::ChangeStream,
     change_tags::ChangeTags,
@@ -91,6 +97,7 @@ commands! {
     create_alias::CreateAlias,
     create_function::CreateFunction,
     create_mapping::CreateMapping,
+    create_on_demand_stream::CreateOnDemandStream,
     create_stream::CreateStream,
     delete_alias::DeleteAlias,
     delete_function::DeleteFunction,
@@ -110,9 +117,12 @@ commands! {
     remove_shards::RemoveShards,
     remove_stream::RemoveStream,
     reserve_concurrency::ReserveConcurrency,
+    set_commitment::SetCommitment,
+    set_distribution::SetDistribution,
     settle_mapping::SettleMapping,
     split_shard::SplitShard,
     update_alias::UpdateAlias,
     update_function::UpdateFunction,
     update_shard_count::UpdateShardCount,
+    warm_up::WarmUp,
 }

@@ -1,6 +1,7 @@
 //! The short way against the long way: it may refuse, but what it takes it takes as the long way does.
 
 use crate::Kinesis;
+use crate::meter::{Call, Metered};
 use crate::ops::{put_record, put_records};
 use bytes::Bytes;
 use millstream_engine::Engine;
@@ -35,18 +36,20 @@ type Both = (Option<String>, Result<String, String>);
 
 fn records<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Both {
     let text = |prepared| format!("{prepared:?}");
-    let long = put_records::long(service, codec, body);
+    let mut call = Call::new(service, Metered::PutRecords);
+    let long = put_records::long(service, codec, body, &mut call);
     (
-        put_records::short(service, codec, body).map(text),
+        put_records::short(service, codec, body, &mut call).map(text),
         long.map(text).map_err(|failure| failure.error.message),
     )
 }
 
 fn record<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Both {
     let text = |prepared| format!("{prepared:?}");
-    let long = put_record::long(service, codec, body);
+    let mut call = Call::new(service, Metered::PutRecord);
+    let long = put_record::long(service, codec, body, &mut call);
     (
-        put_record::short(service, codec, body).map(text),
+        put_record::short(service, codec, body, &mut call).map(text),
         long.map(text).map_err(|failure| failure.error.message),
     )
 }
