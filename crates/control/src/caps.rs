@@ -18,6 +18,9 @@ pub const ACCOUNTS: usize = 1_000;
 /// Consumers registered on one stream, unless the server is set to allow more (AWS: 20).
 pub const CONSUMERS_PER_STREAM: usize = 20;
 
+/// Consumers registered on an on-demand stream of an account with a throughput commitment ("On-demand Advantage").
+pub const CONSUMERS_PER_ADVANTAGE_STREAM: usize = 50;
+
 /// What it can be set to.
 pub const MOST_CONSUMERS_PER_STREAM: usize = 1_000;
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "operations/compatibility.rs"]
+mod compatibility;
 #[path = "operations/distribution.rs"]
 mod distribution;
 #[path = "operations/dry_run.rs"]

@@ -228,3 +228,59 @@ async fn a_stream_is_warmed_up_as_it_becomes_on_demand() {
     service.call("UpdateStreamMode", change(1)).await;
     assert_eq!(summary(&service, "s").await["WarmThroughput"], json!({"TargetMiBps": 1, "CurrentMiBps": 5}));
 }
+
+#[tokio::test]
+async fn a_listing_can_say_which_stream_of_a_name_it_means() {
+    let service = Service::with_stream().await;
+    let shards = |at: f64| json!({"StreamName": "s", "StreamCreationTimestamp": at, "MaxResults": 1});
+    let consumers = |at: f64| json!({"StreamARN": ARN, "StreamCreationTimestamp": at});
+    let page = service.call("ListShards", shards(1_700_000_000.5)).await;
+    // What was shown of it may have been cut at the second.
+    service.call("ListShards", shards(1_700_000_000.0)).await;
+    service.call("ListStreamConsumers", consumers(1_700_000_000.0)).await;
+    for (operation, input) in
+        [("ListShards", shards(1_600_000_000.0)), ("ListStreamConsumers", consumers(1_600_000_000.0))]
+    {
+        let refused = service.refused(operation, input).await;
+        let none = "Stream s under account 000000000000 not found.".to_owned();
+        assert_eq!(refused, ("ResourceNotFoundException".to_owned(), none));
+    }
+    for (member, value) in [
+        ("StreamCreationTimestamp", json!(1_700_000_000.5)),
+        ("ExclusiveStartShardId", json!("shardId-000000000000")),
+    ] {
+        let mut both = json!({"NextToken": page["NextToken"]});
+        both[member] = value;
+        let (code, message) = service.refused("ListShards", both).await;
+        assert_eq!(code, "InvalidArgumentException");
+        assert_eq!(message, format!("NextToken and {member} cannot be provided together."));
+    }
+    for number in 0..2 {
+        let register = json!({"StreamARN": ARN, "ConsumerName": format!("app-{number}")});
+        service.call("RegisterStreamConsumer", register).await;
+    }
+    let page = service.call("ListStreamConsumers", json!({"StreamARN": ARN, "MaxResults": 1})).await;
+    let mut both = consumers(1_700_000_000.0);
+    both["NextToken"] = page["NextToken"].clone();
+    assert_eq!(service.refused("ListStreamConsumers", both).await.0, "InvalidArgumentException");
+}
+
+#[tokio::test]
+async fn a_commitment_allows_more_consumers_of_on_demand_streams() {
+    let service = Service::with_stream().await;
+    let register = |number: usize| json!({"StreamARN": ARN, "ConsumerName": format!("app-{number}")});
+    for number in 0..20 {
+        service.call("RegisterStreamConsumer", register(number)).await;
+    }
+    commit(&service, "ENABLED").await;
+    let refused = service.refused("RegisterStreamConsumer", register(20)).await;
+    assert_eq!(refused.0, "LimitExceededException", "a provisioned stream has as many as ever");
+    let mode = json!({"StreamARN": ARN, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}});
+    service.call("UpdateStreamMode", mode).await;
+    for number in 20..50 {
+        service.call("RegisterStreamConsumer", register(number)).await;
+    }
+    let (code, message) = service.refused("RegisterStreamConsumer", register(50)).await;
+    assert_eq!(code, "LimitExceededException");
+    assert_eq!(message, "This request would exceed the limit of 50 consumers of a stream.");
+}
