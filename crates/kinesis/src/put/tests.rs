@@ -244,7 +244,7 @@ async fn records_without_keys_go_the_short_way_where_they_may() {
 #[tokio::test]
 async fn records_that_are_not_stored_are_counted_as_what_they_are() {
     let service = service().await;
-    let body = entries(&vec![r#"{"Data":"MQ==","PartitionKey":"a"}"#; 3].join(","));
+    let body = entries(&[r#"{"Data":"MQ==","PartitionKey":"a"}"#; 3].join(","));
     let mut call = Call::new(&service, Metered::PutRecords);
     let prepared = put_records::short(&service, &Json11, &body, &mut call).unwrap();
     let tally = call.tally(&prepared);

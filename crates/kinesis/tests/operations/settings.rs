@@ -284,3 +284,16 @@ async fn a_commitment_allows_more_consumers_of_on_demand_streams() {
     assert_eq!(code, "LimitExceededException");
     assert_eq!(message, "This request would exceed the limit of 50 consumers of a stream.");
 }
+
+/// The SDKs for Java read a tag and an integer, and nothing else.
+#[tokio::test]
+async fn times_of_a_commitment_are_whole_milliseconds_in_cbor() {
+    let service = Service::new().await;
+    commit(&service, "ENABLED").await;
+    let empty_map = bytes::Bytes::from_static(&[0xa0]);
+    let answer =
+        service.kinesis.call(&millstream_wire::cbor::Cbor11, "DescribeAccountSettings", &empty_map).await;
+    let millstream_kinesis::Answer::Body(body) = answer.unwrap() else { panic!("it answers with a body") };
+    let started = [b"StartedAt".as_slice(), &[0xc1, 0x1b], &1_700_000_000_500_u64.to_be_bytes()].concat();
+    assert!(body.windows(started.len()).any(|bytes| bytes == started), "{body:?}");
+}

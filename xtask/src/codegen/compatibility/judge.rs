@@ -40,7 +40,10 @@ pub(super) fn operations(
     rules: &[Rule],
 ) -> Result<Vec<Operation>> {
     let tests = tests_of::Tests::read(root, service)?;
+    let mut sources = String::new();
+    tests_of::gather(&root.join(format!("crates/{service}/src")), &mut sources)?;
     let mut judge = Judge { model, rules, used: BTreeSet::new(), unsaid: Vec::new() };
+    judge.refusals(&sources);
     let mut operations = Vec::new();
     for (name, operation) in model.operations.iter() {
         let file = format!("crates/{service}/src/ops/{}.rs", names::snake(name));
@@ -158,6 +161,21 @@ impl Judge<'_> {
         Some(Said { status: rule.status, why: rule.why.clone(), everywhere: rule.operations.is_empty() })
     }
 
+    /// What a rule says to be refused must be spoken of in a text of the service.
+    fn refusals(&mut self, sources: &str) {
+        for rule in self.rules.iter().filter(|rule| matches!(rule.status, Status::Refused | Status::Partly)) {
+            for path in &rule.parameters {
+                let name = path.rsplit('.').next().unwrap_or(path);
+                let words = rule.words.as_deref().unwrap_or(name);
+                let said = |line: &str| line.find('"').is_some_and(|quote| line[quote..].contains(words));
+                if !sources.lines().any(said) {
+                    self.unsaid
+                        .push(format!("a rule says that {path} is refused, but no refusal says \"{words}\""));
+                }
+            }
+        }
+    }
+
     /// Fails if something is not said, or a rule says something of nothing.
     fn finish(mut self) -> Result<()> {
         for (at, rule) in self.rules.iter().enumerate() {
@@ -260,6 +278,27 @@ mod tests {
         let rules = rule("'Name'", "refused").replace("'Put'", "'Put', 'Get'");
         let error = judged("code, zip, bucket, tags, key", &rules).unwrap_err().to_string();
         assert!(error.contains("a rule names Get"), "{error}");
+    }
+
+    #[test]
+    fn a_rule_does_not_outlive_its_refusal() {
+        let of = |words: Option<&str>| Rule {
+            operations: Vec::new(),
+            parameters: vec!["Code.Bucket".into()],
+            status: Status::Refused,
+            words: words.map(str::to_owned),
+            why: "because".into(),
+        };
+        let unsaid = |rule: Rule, sources: &str| {
+            let model: Model = serde_json::from_str(MODEL).unwrap();
+            let rules = [rule];
+            let mut judge = Judge { model: &model, rules: &rules, used: BTreeSet::new(), unsaid: Vec::new() };
+            judge.refusals(sources);
+            judge.unsaid.len()
+        };
+        let refusal = r#"(asked, "Bucket is not supported")"#;
+        assert_eq!((unsaid(of(None), refusal), unsaid(of(None), "input.Bucket")), (0, 1));
+        assert_eq!((unsaid(of(Some("not supported")), refusal), unsaid(of(Some("S3")), refusal)), (0, 1));
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub(super) struct Rule {
     /// Paths, such as `Code.S3Bucket`. What is below a path follows it, unless another rule has a longer path.
     pub(super) parameters: Vec<String>,
     pub(super) status: Status,
+    /// Words of the refusal, which the service's sources must have, where they are not the last name of the path: a rule that
+    /// says that something is refused must not outlive the refusal.
+    pub(super) words: Option<String>,
     /// For the reader of the page.
     pub(super) why: String,
 }
@@ -76,6 +79,7 @@ mod tests {
             operations: operations.iter().map(|&name| name.to_owned()).collect(),
             parameters: parameters.iter().map(|&name| name.to_owned()).collect(),
             status: Status::Refused,
+            words: None,
             why: "because".into(),
         };
         let all = rule(&[], &["Code", "Other"]);

@@ -51,7 +51,7 @@ impl Tests {
 }
 
 /// Append the sources below a directory; what clients bring with them is not ours.
-fn gather(directory: &Path, text: &mut String) -> Result<()> {
+pub(super) fn gather(directory: &Path, text: &mut String) -> Result<()> {
     let read = |path: &Path| format!("reading {}", path.display());
     for entry in std::fs::read_dir(directory).with_context(|| read(directory))? {
         let path = entry.with_context(|| read(directory))?.path();
