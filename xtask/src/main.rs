@@ -29,6 +29,8 @@ enum Command {
     Tidy(tidy::TidyArgs),
     /// Write the API crates from the service models in models/.
     Codegen(codegen::CodegenArgs),
+    /// Write docs/compatibility.md from the models, the code and the tests.
+    Compatibility(codegen::CompatibilityArgs),
     /// Measure this machine and write the results into BENCHMARKS.md.
     Bench(bench::BenchArgs),
     /// Fuzz every decoder of bytes from a disk or a client.
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         },
         Command::Tidy(args) => tidy::run(&args),
         Command::Codegen(args) => codegen::run(&args),
+        Command::Compatibility(args) => codegen::write_compatibility(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Sim(args) => sim::run(&args),

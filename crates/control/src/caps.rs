@@ -6,8 +6,20 @@ pub const SHARDS: u64 = 20_000;
 /// Open shards that UpdateShardCount gives one stream (API reference, UpdateShardCount).
 pub const SHARDS_PER_STREAM: u32 = 10_000;
 
+/// Shards of a new on-demand stream (Developer Guide, "On-demand mode").
+pub const ON_DEMAND_SHARDS: u32 = 4;
+
+/// MiB a second that an on-demand stream can be scaled for (API reference, UpdateStreamWarmThroughput: 10 GiB).
+pub const WARM_MIBPS: u32 = 10_240;
+
+/// Accounts and regions with settings of their own: access keys name them, and anyone can think of one.
+pub const ACCOUNTS: usize = 1_000;
+
 /// Consumers registered on one stream, unless the server is set to allow more (AWS: 20).
 pub const CONSUMERS_PER_STREAM: usize = 20;
+
+/// Consumers registered on an on-demand stream of an account with a throughput commitment ("On-demand Advantage").
+pub const CONSUMERS_PER_ADVANTAGE_STREAM: usize = 50;
 
 /// What it can be set to.
 pub const MOST_CONSUMERS_PER_STREAM: usize = 1_000;

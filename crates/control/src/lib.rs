@@ -9,6 +9,7 @@
 //!
 //! Invariant: this crate knows no async, no wire format and no log.
 
+mod account;
 mod command;
 mod entry;
 mod function;
@@ -20,30 +21,34 @@ mod reshard;
 mod snapshot;
 mod state;
 mod stream;
+mod stream_settings;
 mod version;
 
 pub mod caps;
 
+pub use account::{Account, Commitment};
 pub use command::{
     ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, ChangeLambdaTags, ChangeMapping,
-    ChangeQueue, ChangeQueueTags, ChangeRetention, ChangeStream, ChangeTags, Checkpoint, CloseShards,
-    Command, ControlCommand, CreateAlias, CreateFunction, CreateMapping, CreateQueue, CreateStream,
-    DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
-    DeleteQueue, DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard, MergeShards,
-    PublishLayerVersion, PublishVersion, RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping,
-    RemoveQueue, RemoveShards, RemoveStream, ReserveConcurrency, RetentionChange, SettleMapping, SplitShard,
-    Tagged, UpdateAlias, UpdateFunction, UpdateShardCount,
+    ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeRetention, ChangeStream, ChangeTags, Checkpoint,
+    CloseShards, Command, ControlCommand, CreateAlias, CreateFunction, CreateMapping, CreateOnDemandStream,
+    CreateQueue, CreateStream, DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion,
+    DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeregisterConsumer, FinishFunctionUpdate,
+    FinishReshard, MergeShards, PublishLayerVersion, PublishVersion, RecordResult, RegisterConsumer,
+    RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream, ReserveConcurrency,
+    RetentionChange, SetCommitment, SetDistribution, SettleMapping, SplitShard, Tagged, UpdateAlias,
+    UpdateFunction, UpdateShardCount, WarmUp,
 };
 pub use entry::{Entry, EntryError};
 pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};
 pub use layer::{Layer, LayerVersion};
 pub use mapping::{DeliverySettings, Mapping, MappingSettings, MappingState, Source, StartingPosition};
 pub use queue::{Queue, QueueBegin, QueueSettings, QueueStatus};
-pub use refusal::{Refusal, ReshardRefusal};
+pub use refusal::{OnDemandRefusal, Refusal, ReshardRefusal};
 pub use reshard::Reshard;
 pub use snapshot::{
     Record, SNAPSHOT_FORMAT, SnapshotBegin, SnapshotEnd, SnapshotLines, SnapshotPart, SnapshotRecord,
 };
 pub use state::State;
 pub use stream::{Consumer, ConsumerStatus, Shard, Stream, StreamMode, StreamStatus};
+pub use stream_settings::{Distribution, ShardMetric};
 pub use version::{Alias, AliasTarget, FunctionVersion, Published};

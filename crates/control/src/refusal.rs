@@ -37,6 +37,8 @@ pub enum Refusal {
     #[error("queue {id} is {status:?}")]
     QueueBusy { id: String, status: QueueStatus },
     #[error(transparent)]
+    OnDemand(#[from] OnDemandRefusal),
+    #[error(transparent)]
     Reshard(#[from] ReshardRefusal),
     #[error("function {0} already exists")]
     FunctionExists(String),
@@ -88,4 +90,17 @@ pub enum ReshardRefusal {
     NotUnderWay(String),
     #[error("shard {shard} of stream {stream} has not expired")]
     NotExpired { stream: String, shard: ShardId },
+}
+
+/// Why a stream cannot have what only some on-demand streams have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OnDemandRefusal {
+    #[error("stream {0} distributes records by itself, which only on-demand streams do")]
+    AutoDistribution(String),
+    #[error("stream {0} is not on-demand, and only those are scaled by their throughput")]
+    Provisioned(String),
+    #[error("the account has no throughput commitment")]
+    NoCommitment,
+    #[error("{asked} MiB a second are more than the {limit} that a stream can be scaled for")]
+    TooWarm { asked: u32, limit: u32 },
 }

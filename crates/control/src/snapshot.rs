@@ -1,6 +1,6 @@
 //! Snapshots of the state, as records of the control log. See `docs/formats/control.md`.
 
-use crate::{Entry, EntryError, Function, Layer, Mapping, Queue, State, Stream};
+use crate::{Account, Entry, EntryError, Function, Layer, Mapping, Queue, State, Stream};
 use imbl::OrdMap;
 use millstream_types::{LogShard, Position, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -125,6 +125,7 @@ enum Item {
     Mapping(Arc<Mapping>),
     Queue(Arc<Queue>),
     Checkpoints { mapping: String, positions: OrdMap<LogShard, Position> },
+    Account { home: String, settings: Arc<Account> },
 }
 
 /// A state on its way to its encoding, a line at a time, so that a large one needs neither all its bytes at once nor all
@@ -156,7 +157,8 @@ impl State {
     /// All of it, in the order of its names.
     pub fn snapshot_lines(&self) -> SnapshotLines {
         // Every member by name: one that is added must not be forgotten here.
-        let Self { streams, functions, layers, mappings, queues, checkpoints, last_log_shard } = self.clone();
+        let Self { streams, functions, layers, mappings, queues, checkpoints, accounts, last_log_shard } =
+            self.clone();
         let items = iter::once(Item::Numbers { last_log_shard })
             .chain(streams.into_iter().map(|(_, stream)| Item::Stream(stream)))
             .chain(functions.into_iter().map(|(_, function)| Item::Function(function)))
@@ -165,7 +167,8 @@ impl State {
             .chain(queues.into_iter().map(|(_, queue)| Item::Queue(queue)))
             .chain(
                 checkpoints.into_iter().map(|(mapping, positions)| Item::Checkpoints { mapping, positions }),
-            );
+            )
+            .chain(accounts.into_iter().map(|(home, settings)| Item::Account { home, settings }));
         SnapshotLines { items: Box::new(items) }
     }
 
@@ -183,6 +186,7 @@ impl State {
                 Item::Layer(layer) => drop(state.layers.insert(layer.name.clone(), layer)),
                 Item::Mapping(mapping) => drop(state.mappings.insert(mapping.uuid.clone(), mapping)),
                 Item::Queue(queue) => drop(state.queues.insert(queue.id.clone(), queue)),
+                Item::Account { home, settings } => drop(state.accounts.insert(home, settings)),
                 Item::Checkpoints { mapping, positions } => {
                     drop(state.checkpoints.insert(mapping, positions));
                 }

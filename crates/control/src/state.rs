@@ -1,8 +1,9 @@
 use crate::{
-    Consumer, Function, Layer, LayerVersion, Mapping, Queue, Refusal, Reshard, Stream, StreamStatus, caps,
+    Account, Commitment, Consumer, Function, Layer, LayerVersion, Mapping, OnDemandRefusal, Queue, Refusal,
+    Reshard, Stream, StreamStatus, caps,
 };
 use imbl::OrdMap;
-use millstream_types::{LogShard, Position};
+use millstream_types::{LogShard, Position, Timestamp};
 use std::sync::Arc;
 
 /// All that exists. Cloning is cheap: the maps share what did not change. What its members are made of is written down in
@@ -17,6 +18,8 @@ pub struct State {
     pub queues: OrdMap<String, Arc<Queue>>,
     /// Per mapping and log shard: the position to go on from.
     pub checkpoints: OrdMap<String, OrdMap<LogShard, Position>>,
+    /// By what stands before the names of their resources: see `Home::key_prefix`.
+    pub accounts: OrdMap<String, Arc<Account>>,
     /// The last number given to a log shard. 0 is the control plane's own.
     pub(crate) last_log_shard: u64,
 }
@@ -56,6 +59,25 @@ impl State {
 
     pub fn checkpoint(&self, mapping: &str, shard: LogShard) -> Option<Position> {
         self.checkpoints.get(mapping)?.get(&shard).copied()
+    }
+
+    /// The throughput commitment of the account and region with this key prefix, running or over.
+    pub fn commitment(&self, home: &str) -> Option<Commitment> {
+        self.accounts.get(home)?.commitment
+    }
+
+    /// Whether the account that a stream belongs to may scale it by hand.
+    pub fn is_committed(&self, stream: &str, at: Timestamp) -> bool {
+        let home = stream.rfind(':').map_or("", |colon| &stream[..=colon]);
+        self.commitment(home).is_some_and(|commitment| commitment.is_active(at))
+    }
+
+    pub(crate) fn check_warm(&self, stream: &str, mibps: u32, at: Timestamp) -> Result<(), Refusal> {
+        if !self.is_committed(stream, at) {
+            return Err(OnDemandRefusal::NoCommitment.into());
+        }
+        let (asked, limit) = (mibps, caps::WARM_MIBPS);
+        if asked > limit { Err(OnDemandRefusal::TooWarm { asked, limit }.into()) } else { Ok(()) }
     }
 
     /// Shards of all streams, open and closed, with those that are being made.

@@ -1,7 +1,7 @@
-use crate::Reshard;
+use crate::{Distribution, Reshard, ShardMetric};
 use millstream_types::{HashKey, HashRange, LogShard, Position, ShardId, Timestamp, name_of_key};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StreamStatus {
@@ -47,6 +47,14 @@ pub struct Stream {
     /// Set while the stream is `Updating`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reshard: Option<Reshard>,
+    #[serde(default, skip_serializing_if = "Distribution::is_default")]
+    pub distribution: Distribution,
+    /// What is measured of each shard (enhanced monitoring).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub monitoring: BTreeSet<ShardMetric>,
+    /// The throughput that the stream was last scaled for by hand, in MiB a second: fewer shards it should not have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_mibps: Option<u32>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -1,15 +1,18 @@
 use crate::record;
 use crate::reroute::{Call, Route};
 use crate::router::{Router, hashes_of};
+use crate::spread::{self, Spread};
 use crate::{Engine, EngineError, caps};
 use bytes::Bytes;
-use millstream_control::Stream;
+use millstream_control::{Distribution, Stream};
 use millstream_log::{AppendError, Appended, BatchBuilder, BatchesBuilder, Refused};
 use millstream_types::{HashKey, LogShard, SequenceNumber, ShardId};
+use std::sync::atomic::Ordering;
 
 /// A record as a producer gives it.
 #[derive(Clone, Debug)]
 pub struct NewRecord {
+    /// Empty if there is none, which only a stream that distributes by itself takes.
     pub partition_key: String,
     pub explicit_hash_key: Option<HashKey>,
     pub data: Bytes,
@@ -17,6 +20,7 @@ pub struct NewRecord {
 
 /// What an append needs to know of a record. Its data is asked for once, when its place is known.
 pub trait Appendable {
+    /// Empty if there is none.
     fn partition_key(&self) -> &str;
     fn explicit_hash_key(&self) -> Option<HashKey>;
     fn data_length(&self) -> usize;
@@ -68,6 +72,8 @@ pub(crate) struct Group {
     shard: ShardId,
     pub(crate) log: LogShard,
     records: usize,
+    /// Their data and partition keys.
+    bytes: usize,
 }
 
 /// A record's place: in a group, and there.
@@ -81,7 +87,21 @@ impl Engine {
     /// Append records and wait until they are durable. All of a call share its fate; those of one shard are adjacent and
     /// in the order given.
     pub async fn append(&self, stream: &Stream, records: &[NewRecord]) -> Result<Vec<Placed>, EngineError> {
-        self.append_prepared(Prepared::new(stream, records)?).await
+        self.append_prepared(self.prepare(stream, records)?).await
+    }
+
+    /// Finds each record's shard and lays the records out shard by shard.
+    ///
+    /// # Errors
+    /// If a record belongs to no open shard, or cannot give its data.
+    pub fn prepare<R: Appendable>(&self, stream: &Stream, records: &[R]) -> Result<Prepared, EngineError> {
+        let turn = match stream.distribution {
+            Distribution::UserPartitionKey => 0,
+            Distribution::Auto => {
+                self.turn.fetch_add(spread::shards(stream, records.len()), Ordering::Relaxed)
+            }
+        };
+        Prepared::new(stream, records, turn)
     }
 
     /// As [`Engine::append`].
@@ -114,18 +134,15 @@ impl Engine {
         let stream = self.after_closing(&route.stream).await?;
         let batches = batches.finish(self.clock.now());
         let records = Call { route, groups: &groups, slots: &slots, batches: &batches }.records()?;
-        Prepared::new(&stream, &records)
+        self.prepare(&stream, &records)
     }
 }
 
 impl Prepared {
-    /// Finds each record's shard and lays the records out shard by shard.
-    ///
-    /// # Errors
-    /// If a record belongs to no open shard, or cannot give its data.
-    pub fn new<R: Appendable>(stream: &Stream, records: &[R]) -> Result<Self, EngineError> {
+    /// `turn` is where a stream that distributes by itself goes on.
+    fn new<R: Appendable>(stream: &Stream, records: &[R], turn: usize) -> Result<Self, EngineError> {
         let no_shard = || EngineError::NoShardForKey(stream.name.clone());
-        let (groups, slots) = group(stream, records).ok_or_else(no_shard)?;
+        let (groups, slots) = group(stream, records, turn).ok_or_else(no_shard)?;
         let bytes = records.iter().map(stored_size).sum();
         let mut batches = BatchesBuilder::with_capacity(groups.len(), bytes);
         let order = in_group_order(&groups, &slots);
@@ -140,28 +157,41 @@ impl Prepared {
         }
         Ok(Self { route: Route::new(stream, records), groups, slots, batches })
     }
+
+    /// How many records go to each shard, and how many bytes they are. A reshard that comes before they are appended may
+    /// still send them elsewhere.
+    pub fn by_shard(&self) -> impl Iterator<Item = (ShardId, u64, u64)> {
+        self.groups.iter().map(|group| (group.shard, group.records as u64, group.bytes as u64))
+    }
 }
 
 /// The shards that the records go to, in order of first use, and each record's place. Nothing if one has no shard.
-fn group<R: Appendable>(stream: &Stream, records: &[R]) -> Option<(Vec<Group>, Vec<Slot>)> {
+fn group<R: Appendable>(stream: &Stream, records: &[R], turn: usize) -> Option<(Vec<Group>, Vec<Slot>)> {
+    let spread =
+        (stream.distribution == Distribution::Auto).then(|| Spread::new(stream, records.len(), turn));
     let router = Router::new(stream);
-    let hashes = if router.needs_no_hash() { Vec::new() } else { hashes_of(records) };
+    let keyed = spread.is_none() && !router.needs_no_hash();
+    let hashes = if keyed { hashes_of(records) } else { Vec::new() };
     // A shard's place to its group; streams have few enough shards for a plain table.
     let mut group_of: Vec<Option<u32>> = vec![None; stream.shards.len()];
     let mut groups: Vec<Group> = Vec::new();
     let mut slots = Vec::with_capacity(records.len());
-    for place in 0..records.len() {
-        let shard_place = router.place(hashes.get(place).copied().unwrap_or(HashKey(0)))?;
+    for (place, record) in records.iter().enumerate() {
+        let shard_place = match &spread {
+            Some(spread) => spread.place(place)?,
+            None => router.place(hashes.get(place).copied().unwrap_or(HashKey(0)))?,
+        };
         let (shard, of_shard) = (stream.shards.get(shard_place)?, group_of.get_mut(shard_place)?);
         let group = if let Some(group) = *of_shard {
             group as usize
         } else {
             *of_shard = Some(u32::try_from(groups.len()).ok()?);
-            groups.push(Group { shard: shard.id, log: shard.log, records: 0 });
+            groups.push(Group { shard: shard.id, log: shard.log, records: 0, bytes: 0 });
             groups.len() - 1
         };
         slots.push(Slot { group, index: groups[group].records });
         groups[group].records += 1;
+        groups[group].bytes += record.partition_key().len() + record.data_length();
     }
     Some((groups, slots))
 }

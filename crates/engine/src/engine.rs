@@ -6,6 +6,7 @@ use millstream_host::Clock;
 use millstream_log::{AppendError, Log, ReadError, TailWatch};
 use millstream_types::{LogShard, Position, ShardId, Timestamp};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -36,12 +37,14 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) subscriptions: Arc<Registry>,
     pub(crate) retention: Arc<SteadyTime>,
+    /// Where the records of streams that distribute by themselves go next.
+    pub(crate) turn: Arc<AtomicUsize>,
 }
 
 impl Engine {
     pub fn new(log: Arc<dyn Log>, control: ControlHandle, clock: Arc<dyn Clock>) -> Self {
         let retention = Arc::new(SteadyTime::new(&*clock));
-        Self { log, control, clock, subscriptions: Arc::default(), retention }
+        Self { log, control, clock, subscriptions: Arc::default(), retention, turn: Arc::default() }
     }
 
     /// Do the work that the control state asks for (log shards of new and deleted streams, consumers), for ever.

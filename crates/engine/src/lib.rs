@@ -16,6 +16,7 @@ mod reroute;
 mod reshard;
 mod retention;
 mod router;
+mod spread;
 mod steady_time;
 mod subscribe;
 

@@ -6,7 +6,7 @@ use millstream_types::{Position, SequenceNumber, ShardId, Timestamp};
 pub struct Record {
     pub position: Position,
     pub sequence_number: SequenceNumber,
-    /// Up to 256 Unicode characters.
+    /// Up to 256 Unicode characters; empty if the record has none.
     pub partition_key: String,
     pub data: Bytes,
     pub arrival: Timestamp,

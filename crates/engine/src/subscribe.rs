@@ -35,9 +35,7 @@ impl Registry {
     /// Take the slot. A live subscription younger than five seconds keeps it.
     fn take(&self, key: &Key, now: Duration) -> Option<(u64, watch::Receiver<()>)> {
         let mut slots = self.lock();
-        let held =
-            slots.get(key).is_some_and(|slot| now.saturating_sub(slot.since) < caps::SUBSCRIPTION_HOLD);
-        if held {
+        if is_held(&slots, key, now) {
             return None;
         }
         let id = self.last_id.fetch_add(1, Ordering::Relaxed);
@@ -46,12 +44,21 @@ impl Registry {
         Some((id, watch))
     }
 
+    /// Whether the slot is held against another subscription.
+    fn is_held(&self, key: &Key, now: Duration) -> bool {
+        is_held(&self.lock(), key, now)
+    }
+
     fn release(&self, key: &Key, id: u64) {
         let mut slots = self.lock();
         if slots.get(key).is_some_and(|slot| slot.id == id) {
             slots.remove(key);
         }
     }
+}
+
+fn is_held(slots: &HashMap<Key, Slot>, key: &Key, now: Duration) -> bool {
+    slots.get(key).is_some_and(|slot| now.saturating_sub(slot.since) < caps::SUBSCRIPTION_HOLD)
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -108,6 +115,11 @@ pub struct Subscription {
 }
 
 impl Engine {
+    /// Whether a subscription of the consumer to the shard would be refused because of another one.
+    pub fn is_subscribed(&self, consumer_arn: &str, shard: &Shard) -> bool {
+        self.subscriptions.is_held(&(consumer_arn.to_owned(), shard.log), self.clock.monotonic())
+    }
+
     /// Subscribe a consumer to a shard from a position. The caller has checked that the consumer is active.
     pub fn subscribe(
         &self,

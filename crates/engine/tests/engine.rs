@@ -10,7 +10,7 @@ use millstream_engine::{
 use millstream_host::clock::ManualClock;
 use millstream_log::{Log, MemoryLog};
 use millstream_types::{HashKey, Position, ShardId, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -252,4 +252,30 @@ async fn a_subscription_ends_with_its_stream() {
     });
     deleted.unwrap();
     assert!(matches!(ended, SubscriptionEnd::Gone), "{ended}");
+}
+
+#[tokio::test]
+async fn a_stream_that_distributes_by_itself_gives_all_shards_as_much() {
+    let world = World::new().await;
+    let mut stream = Stream::clone(&*world.stream("s", 5).await);
+    stream.distribution = millstream_control::Distribution::Auto;
+    let records = |count: usize| vec![NewRecord { partition_key: String::new(), ..record("x") }; count];
+    let mut counts = [0_usize; 5];
+    let mut batches = 0;
+    for calls in [1, 7, 8, 9, 40, 500, 499, 3, 1, 1] {
+        for _ in 0..5 {
+            let placed = world.engine.append(&stream, &records(calls)).await.unwrap();
+            let shards: BTreeSet<_> = placed.iter().map(|placed| placed.shard).collect();
+            batches += shards.len();
+            for placed in placed {
+                counts[usize::try_from(placed.shard.0).unwrap()] += 1;
+            }
+        }
+    }
+    let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+    assert!(most - least <= 16, "{counts:?}");
+    // Small calls stay together: a batch has its price.
+    assert!(batches <= 5 * (7 + 2 + 3 * 5), "{batches}");
+    let page = world.read(&stream, 0, Start::TrimHorizon, ALL).await;
+    assert!(page.records.iter().all(|record| record.partition_key.is_empty() && !record.data.is_empty()));
 }

@@ -168,7 +168,8 @@ impl Metrics {
         self.connections.dec();
     }
 
-    pub(crate) fn render(&self) -> String {
+    /// With what `more` appends.
+    pub(crate) fn render(&self, more: impl FnOnce(&mut String)) -> String {
         let mut text = String::new();
         for gauge in &self.gauges {
             let mut registry = Registry::with_prefix("millstream");
@@ -176,6 +177,7 @@ impl Metrics {
             render_into(&mut text, &registry);
         }
         render_into(&mut text, &self.registry);
+        more(&mut text);
         text.push_str("# EOF\n");
         text
     }
@@ -204,7 +206,7 @@ mod tests {
             Gauge::counter("seen", "Things", Box::new(labelled)),
             Gauge::counter("never", "Things", Box::new(Vec::new)),
         ])
-        .render();
+        .render(|_| ());
         for line in [
             "# TYPE millstream_open gauge",
             "millstream_open 4.0",

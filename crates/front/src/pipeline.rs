@@ -134,7 +134,7 @@ pub(crate) async fn answer(served: Arc<Served>, request: Request<Incoming>) -> R
     let mut answer = match route(&parts, front.only_loopback) {
         Route::Health => operator::health(&*front.health),
         Route::Metrics => {
-            let text = front.metrics.render();
+            let text = front.metrics.render(|text| front.kinesis.write_metrics(text));
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             operator::answer(StatusCode::OK, kind, text.into())
         }

@@ -29,8 +29,8 @@ pub const LIST_STREAMS: usize = 100;
 /// Consumers on a page of ListStreamConsumers.
 pub const LIST_CONSUMERS: usize = 100;
 
-/// Shards of a new on-demand stream (Developer Guide, "On-demand mode").
-pub const ON_DEMAND_SHARDS: u32 = 4;
+/// Shards of a new on-demand stream.
+pub const ON_DEMAND_SHARDS: u32 = millstream_control::caps::ON_DEMAND_SHARDS;
 
 /// Queues of one page of ListQueues.
 pub const LIST_QUEUES: usize = 1_000;

@@ -2,7 +2,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use millstream_api_kinesis::{Error, ErrorCode};
-use millstream_control::{Refusal, ReshardRefusal};
+use millstream_control::{OnDemandRefusal, Refusal, ReshardRefusal};
 use millstream_control_node::SubmitError;
 use millstream_engine::EngineError;
 use millstream_log::{AppendError, ReadError, Refused};
@@ -163,6 +163,7 @@ fn refused(refusal: Refusal, account: &str) -> Failure {
         | Refusal::QueueExists(_)
         | Refusal::NoSuchQueue(_)
         | Refusal::QueueBusy { .. }) => crate::queues::refused_by(refusal, account),
+        Refusal::OnDemand(refusal) => on_demand(refusal, account),
         Refusal::Reshard(refusal) => reshard(refusal, account),
         refusal @ (Refusal::FunctionExists(_)
         | Refusal::NoSuchFunction(_)
@@ -178,6 +179,27 @@ fn refused(refusal: Refusal, account: &str) -> Failure {
         | Refusal::MappingBusy { .. }) => {
             Failure::internal("An internal error occurred; nothing was done.", refusal)
         }
+    }
+}
+
+fn on_demand(refusal: OnDemandRefusal, account: &str) -> Failure {
+    match refusal {
+        OnDemandRefusal::AutoDistribution(name) => Failure::invalid(format!(
+            "Stream {name} under account {account} can not have the record distribution strategy AUTO and the \
+             PROVISIONED mode together: AUTO is only supported for streams in ON_DEMAND mode."
+        )),
+        OnDemandRefusal::Provisioned(name) => Failure::validation(format!(
+            "Warm throughput is only supported for streams in ON_DEMAND mode; stream {name} under account {account} is \
+             in PROVISIONED mode."
+        )),
+        OnDemandRefusal::NoCommitment => Failure::invalid(format!(
+            "Warm throughput is only supported in accounts that have MinimumThroughputBillingCommitment enabled. Account \
+             {account} does not: see UpdateAccountSettings."
+        )),
+        OnDemandRefusal::TooWarm { asked, limit } => Failure::new(
+            ErrorCode::LimitExceededException,
+            format!("A stream cannot be scaled to {asked} MiBps of warm throughput. Limit: {limit} MiBps."),
+        ),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod error;
 mod iterator;
+mod monitoring;
 mod ops;
 mod put;
 mod queues;
@@ -17,8 +18,10 @@ mod shapes;
 mod tags;
 mod target;
 mod token;
+mod warm;
 
 pub mod caps;
+pub mod meter;
 
 pub use error::Failure;
 pub use service::{Answer, EventFrames, Kinesis};

@@ -10,12 +10,14 @@ mod tests;
 
 use crate::Kinesis;
 use crate::error::{self, Failure};
+use crate::meter::Call;
 use bytes::Bytes;
-use millstream_control::Stream;
+use millstream_control::{Distribution, Stream};
 use millstream_engine::{Appendable, NewRecord, Placed, Prepared};
 use millstream_shapes::{BorrowDecoder, DecodeError, RawBlob};
 use millstream_types::HashKey;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The longest partition key that is surely not too long: 256 characters have at least as many bytes.
 const KEY_BYTES: usize = 256;
@@ -23,6 +25,7 @@ const KEY_BYTES: usize = 256;
 /// A record as it stands in a request.
 #[derive(Debug)]
 pub(crate) struct RawRecord<'a> {
+    /// Empty if there is none.
     partition_key: Cow<'a, str>,
     explicit_hash_key: Option<HashKey>,
     data: RawBlob<'a>,
@@ -87,7 +90,10 @@ impl<'a> RawMembers<'a> {
             Some(text) => Some(hash_key(&text)?),
             None => None,
         };
-        let partition_key = self.partition_key.filter(|key| (1..=KEY_BYTES).contains(&key.len()))?;
+        let partition_key = match self.partition_key {
+            Some(key) => Some(key).filter(|key| (1..=KEY_BYTES).contains(&key.len()))?,
+            None => Cow::Borrowed(""),
+        };
         let data = self.data?;
         Some(RawRecord { partition_key, explicit_hash_key, data_length: data.length(), data })
     }
@@ -106,16 +112,20 @@ pub(crate) fn not_raw() -> DecodeError {
 /// The short way to the end: `None` if anything is amiss.
 pub(crate) fn prepare_raw(
     service: &Kinesis,
-    name: Option<&str>,
-    arn: Option<&str>,
+    call: &mut Call<'_>,
+    (name, arn): (Option<&str>, Option<&str>),
     records: &[RawRecord<'_>],
     max_bytes: usize,
 ) -> Option<Prepared> {
     let stream = service.active_stream(name, arn).ok()?;
+    call.means(&stream);
+    if needs_keys(&stream) && records.iter().any(|record| record.partition_key.is_empty()) {
+        return None;
+    }
     let limit = record_limit(&stream);
     let within = records.iter().all(|record| record.size() <= limit)
         && records.iter().map(RawRecord::size).sum::<usize>() <= max_bytes;
-    if within { Prepared::new(&stream, records).ok() } else { None }
+    if within { service.engine.prepare(&stream, records).ok() } else { None }
 }
 
 /// The end of the long way.
@@ -124,29 +134,56 @@ pub(crate) fn prepare(
     stream: &Stream,
     records: &[NewRecord],
 ) -> Result<Prepared, Failure> {
-    Prepared::new(stream, records).map_err(|error| error::engine(error, &service.home.account))
+    service.engine.prepare(stream, records).map_err(|error| error::engine(error, &service.home.account))
 }
 
-pub(crate) async fn append(service: &Kinesis, prepared: Prepared) -> Result<Vec<Placed>, Failure> {
+pub(crate) async fn append(
+    service: &Kinesis,
+    call: &Call<'_>,
+    prepared: Prepared,
+) -> Result<Vec<Placed>, Failure> {
+    let tally = call.tally(&prepared);
     let placed = service.engine.append_prepared(prepared).await;
-    placed.map_err(|error| error::engine(error, &service.home.account))
+    let placed = placed.map_err(|error| error::engine(error, &service.home.account));
+    call.put(&tally, placed.as_ref().err());
+    placed
 }
 
-/// A record in the long way. The model no longer requires a partition key (a stream may distribute by itself), so what
-/// it used to say is said here. `at` is the path of the entry in the request.
+/// Whether records without partition keys are refused.
+fn needs_keys(stream: &Stream) -> bool {
+    stream.distribution == Distribution::UserPartitionKey
+}
+
+/// The stream of a request in the long way. The model no longer requires partition keys, as a stream may distribute by
+/// itself, so what it used to say is said here, and before anything is said of the stream. `without_key` is the path of the
+/// first record that has none.
+pub(crate) fn target(
+    service: &Kinesis,
+    call: &mut Call<'_>,
+    (name, arn): (Option<&str>, Option<&str>),
+    without_key: Option<String>,
+) -> Result<Arc<Stream>, Failure> {
+    let stream = service.active_stream(name, arn);
+    if let Ok(stream) = &stream {
+        call.means(stream);
+    }
+    match without_key {
+        Some(at) if stream.as_ref().map_or(true, |stream| needs_keys(stream)) => {
+            Err(Failure::validation(format!(
+                "1 validation error detected: Value null at '{at}partitionKey' failed to satisfy constraint: Member must \
+                 not be null"
+            )))
+        }
+        _ => stream,
+    }
+}
+
+/// A record in the long way.
 pub(crate) fn new_record(
     partition_key: Option<String>,
     explicit_hash_key: Option<&str>,
     data: Bytes,
-    at: impl Fn() -> String,
 ) -> Result<NewRecord, Failure> {
-    let partition_key = partition_key.ok_or_else(|| {
-        Failure::validation(format!(
-            "1 validation error detected: Value null at '{}partitionKey' failed to satisfy constraint: Member must \
-             not be null",
-            at()
-        ))
-    })?;
     let explicit_hash_key = explicit_hash_key
         .map(|text| {
             text.parse::<HashKey>().map_err(|_out_of_range| {
@@ -157,7 +194,7 @@ pub(crate) fn new_record(
             })
         })
         .transpose()?;
-    Ok(NewRecord { partition_key, explicit_hash_key, data })
+    Ok(NewRecord { partition_key: partition_key.unwrap_or_default(), explicit_hash_key, data })
 }
 
 /// Checks the stream's own limit on a record.

@@ -153,7 +153,7 @@ fn record(delivered: Delivered) -> api::QueueRecord {
         receipt_handle: delivered.handle,
         // The same in every queue on the stream.
         record_id: delivered.sequence_number.to_string(),
-        partition_key: Some(delivered.partition_key),
+        partition_key: Some(delivered.partition_key).filter(|key| !key.is_empty()),
         data: delivered.data,
         approximate_arrival_timestamp: delivered.arrival,
         first_receive_timestamp: delivered.first_received,

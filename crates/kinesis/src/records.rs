@@ -15,14 +15,18 @@ impl Encode for Records {
         let mut head: Option<Head<'_>> = None;
         for record in &self.0 {
             e.element();
-            e.open_structure_of(4);
+            // A stream that distributes by itself takes records without keys.
+            let keyed = !record.partition_key.is_empty();
+            e.open_structure_of(3 + usize::from(keyed));
             match head.as_mut().filter(|head| head.is_before(record)) {
                 Some(head) => e.again(head.advance(record)),
                 None => head = Some(Head::write(record, e)),
             }
             e.blob(&record.data);
-            e.member_name("PartitionKey");
-            e.string(&record.partition_key);
+            if keyed {
+                e.member_name("PartitionKey");
+                e.string(&record.partition_key);
+            }
             e.close_structure();
         }
         e.close_list();
@@ -84,7 +88,7 @@ mod tests {
             Record {
                 position,
                 sequence_number: SequenceNumber::of_record(ShardId(2), position),
-                partition_key: format!("key \"{at}\""),
+                partition_key: if at % 5 == 3 { String::new() } else { format!("key \"{at}\"") },
                 data: Bytes::from(vec![7; usize::try_from(at).unwrap()]),
                 arrival: Timestamp::from_millis(1_700_000_000_000 + at / 5),
             }
@@ -97,7 +101,7 @@ mod tests {
                     sequence_number: record.sequence_number.to_string(),
                     approximate_arrival_timestamp: Some(record.arrival),
                     data: record.data.clone(),
-                    partition_key: Some(record.partition_key.clone()),
+                    partition_key: Some(record.partition_key.clone()).filter(|key| !key.is_empty()),
                     ..Default::default()
                 })
                 .collect();

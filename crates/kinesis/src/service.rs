@@ -1,4 +1,5 @@
 use crate::error::Failure;
+use crate::meter::{Call, Metered, Meters};
 use crate::ops;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -8,6 +9,7 @@ use millstream_engine::Engine;
 use millstream_queue::Queues;
 use millstream_shapes::{ApiOperation, Codec, check};
 use millstream_types::Home;
+use std::sync::Arc;
 
 /// The Kinesis service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,6 +19,7 @@ pub struct Kinesis {
     pub(crate) home: Home,
     pub(crate) queues: Queues,
     pub(crate) consumers_per_stream: usize,
+    pub(crate) meters: Arc<Meters>,
 }
 
 /// Event stream frames, ready to be sent. Ends when the subscription does.
@@ -50,7 +53,8 @@ impl Kinesis {
     /// Starts to follow the control state for its queues: call it within a Tokio runtime.
     pub fn new(engine: Engine, home: Home) -> Self {
         let queues = Queues::start(engine.clone());
-        Self { engine, queues, home, consumers_per_stream: millstream_control::caps::CONSUMERS_PER_STREAM }
+        let consumers_per_stream = millstream_control::caps::CONSUMERS_PER_STREAM;
+        Self { engine, queues, home, consumers_per_stream, meters: Arc::default() }
     }
 
     /// With another limit on the consumers of a stream than AWS's.
@@ -109,6 +113,9 @@ impl Kinesis {
             Op::DeregisterStreamConsumer => {
                 answer!(self, codec, body, DeregisterStreamConsumer, ops::deregister_stream_consumer::run)
             }
+            Op::DescribeAccountSettings => {
+                answer!(self, codec, body, DescribeAccountSettings, ops::describe_account_settings::run)
+            }
             Op::DescribeLimits => answer!(self, codec, body, DescribeLimits, ops::describe_limits::run),
             Op::DescribeStream => answer!(self, codec, body, DescribeStream, ops::describe_stream::run),
             Op::DescribeStreamConsumer => {
@@ -117,7 +124,18 @@ impl Kinesis {
             Op::DescribeStreamSummary => {
                 answer!(self, codec, body, DescribeStreamSummary, ops::describe_stream_summary::run)
             }
-            Op::GetRecords => ops::get_records::answer(self, codec, body).await.map(Answer::Body),
+            Op::DisableEnhancedMonitoring => {
+                answer!(self, codec, body, DisableEnhancedMonitoring, ops::disable_enhanced_monitoring::run)
+            }
+            Op::EnableEnhancedMonitoring => {
+                answer!(self, codec, body, EnableEnhancedMonitoring, ops::enable_enhanced_monitoring::run)
+            }
+            Op::GetRecords => {
+                let mut call = Call::new(self, Metered::GetRecords);
+                let answer = ops::get_records::answer(self, codec, body, &mut call).await;
+                call.finish(&answer);
+                answer.map(Answer::Body)
+            }
             Op::GetShardIterator => {
                 answer!(self, codec, body, GetShardIterator, ops::get_shard_iterator::run)
             }
@@ -190,8 +208,18 @@ impl Kinesis {
                 UpdateDeadLetterQueueRecordsVisibility,
                 ops::update_dead_letter_queue_records_visibility::run
             ),
-            Op::PutRecord => ops::put_record::answer(self, codec, body).await.map(Answer::Body),
-            Op::PutRecords => ops::put_records::answer(self, codec, body).await.map(Answer::Body),
+            Op::PutRecord => {
+                let mut call = Call::new(self, Metered::PutRecord);
+                let answer = ops::put_record::answer(self, codec, body, &mut call).await;
+                call.finish(&answer);
+                answer.map(Answer::Body)
+            }
+            Op::PutRecords => {
+                let mut call = Call::new(self, Metered::PutRecords);
+                let answer = ops::put_records::answer(self, codec, body, &mut call).await;
+                call.finish(&answer);
+                answer.map(Answer::Body)
+            }
             Op::RegisterStreamConsumer => {
                 answer!(self, codec, body, RegisterStreamConsumer, ops::register_stream_consumer::run)
             }
@@ -203,10 +231,16 @@ impl Kinesis {
             }
             Op::SubscribeToShard => {
                 let input = read::<api::SubscribeToShard, _>(codec, body)?;
-                Ok(Answer::Events(ops::subscribe_to_shard::run(self, codec, input).await?))
+                let mut call = Call::new(self, Metered::SubscribeToShard);
+                let answer = ops::subscribe_to_shard::run(self, codec, input, &mut call).await;
+                call.finish(&answer);
+                answer.map(Answer::Events)
             }
             Op::TagResource => answer!(self, codec, body, TagResource, ops::tag_resource::run),
             Op::UntagResource => answer!(self, codec, body, UntagResource, ops::untag_resource::run),
+            Op::UpdateAccountSettings => {
+                answer!(self, codec, body, UpdateAccountSettings, ops::update_account_settings::run)
+            }
             Op::UpdateMaxRecordSize => {
                 answer!(self, codec, body, UpdateMaxRecordSize, ops::update_max_record_size::run)
             }
@@ -216,22 +250,34 @@ impl Kinesis {
             Op::UpdateStreamMode => {
                 answer!(self, codec, body, UpdateStreamMode, ops::update_stream_mode::run)
             }
+            Op::UpdateStreamRecordDistributionStrategy => {
+                answer!(
+                    self,
+                    codec,
+                    body,
+                    UpdateStreamRecordDistributionStrategy,
+                    ops::update_stream_record_distribution_strategy::run
+                )
+            }
+            Op::UpdateStreamWarmThroughput => {
+                answer!(
+                    self,
+                    codec,
+                    body,
+                    UpdateStreamWarmThroughput,
+                    ops::update_stream_warm_throughput::run
+                )
+            }
             Op::CreateChannel
             | Op::DeleteChannel
             | Op::DeleteResourcePolicy
-            | Op::DescribeAccountSettings
             | Op::DescribeChannel
-            | Op::DisableEnhancedMonitoring
-            | Op::EnableEnhancedMonitoring
             | Op::GetResourcePolicy
             | Op::ListChannels
             | Op::PutResourcePolicy
             | Op::StartStreamEncryption
             | Op::StopStreamEncryption
-            | Op::UpdateAccountSettings
-            | Op::UpdateChannel
-            | Op::UpdateStreamRecordDistributionStrategy
-            | Op::UpdateStreamWarmThroughput => Err(unknown(name)),
+            | Op::UpdateChannel => Err(unknown(name)),
         }
     }
 }

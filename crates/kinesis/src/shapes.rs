@@ -1,8 +1,11 @@
 //! The control plane's things in the API's shapes.
 
 use millstream_api_kinesis as api;
-use millstream_control::{Consumer, ConsumerStatus, Shard, Stream, StreamMode, StreamStatus};
-use millstream_types::{SequenceNumber, ShardId};
+use millstream_control::{
+    Commitment, Consumer, ConsumerStatus, Distribution, Shard, ShardMetric, Stream, StreamMode, StreamStatus,
+};
+use millstream_types::{SequenceNumber, ShardId, Timestamp};
+use std::collections::BTreeSet;
 
 pub(crate) fn stream_status(status: StreamStatus) -> api::StreamStatus {
     match status {
@@ -21,8 +24,63 @@ pub(crate) fn mode_details(stream: &Stream) -> api::StreamModeDetails {
     api::StreamModeDetails { stream_mode, ..Default::default() }
 }
 
-pub(crate) fn monitoring() -> Vec<api::EnhancedMetrics> {
-    vec![api::EnhancedMetrics { shard_level_metrics: Some(Vec::new()), ..Default::default() }]
+pub(crate) fn distribution(strategy: &api::RecordDistributionStrategy) -> Distribution {
+    match strategy {
+        api::RecordDistributionStrategy::Auto => Distribution::Auto,
+        api::RecordDistributionStrategy::UserPartitionKey | api::RecordDistributionStrategy::Unknown(_) => {
+            Distribution::UserPartitionKey
+        }
+    }
+}
+
+/// Only on-demand streams show it.
+pub(crate) fn distribution_strategy(stream: &Stream) -> Option<api::RecordDistributionStrategy> {
+    let strategy = match stream.distribution {
+        Distribution::UserPartitionKey => api::RecordDistributionStrategy::UserPartitionKey,
+        Distribution::Auto => api::RecordDistributionStrategy::Auto,
+    };
+    (stream.mode == StreamMode::OnDemand).then_some(strategy)
+}
+
+pub(crate) fn monitoring(stream: &Stream) -> Vec<api::EnhancedMetrics> {
+    let metrics = metric_names(&stream.monitoring);
+    vec![api::EnhancedMetrics { shard_level_metrics: Some(metrics), ..Default::default() }]
+}
+
+pub(crate) fn metric_names(metrics: &BTreeSet<ShardMetric>) -> Vec<api::MetricsName> {
+    let name = |metric: &ShardMetric| match metric {
+        ShardMetric::IncomingBytes => api::MetricsName::IncomingBytes,
+        ShardMetric::IncomingRecords => api::MetricsName::IncomingRecords,
+        ShardMetric::OutgoingBytes => api::MetricsName::OutgoingBytes,
+        ShardMetric::OutgoingRecords => api::MetricsName::OutgoingRecords,
+        ShardMetric::WriteProvisionedThroughputExceeded => {
+            api::MetricsName::WriteProvisionedThroughputExceeded
+        }
+        ShardMetric::ReadProvisionedThroughputExceeded => api::MetricsName::ReadProvisionedThroughputExceeded,
+        ShardMetric::IteratorAgeMilliseconds => api::MetricsName::IteratorAgeMilliseconds,
+    };
+    metrics.iter().map(name).collect()
+}
+
+/// An account's throughput commitment: running, about to end, over, or never begun.
+pub(crate) fn commitment(
+    commitment: Option<Commitment>,
+    now: Timestamp,
+) -> api::MinimumThroughputBillingCommitmentOutput {
+    use api::MinimumThroughputBillingCommitmentOutputStatus as Status;
+    let running = commitment.is_some_and(|commitment| commitment.is_active(now));
+    let ends = commitment.and_then(|commitment| commitment.ends);
+    api::MinimumThroughputBillingCommitmentOutput {
+        status: match (running, ends) {
+            (false, _) => Status::Disabled,
+            (true, None) => Status::Enabled,
+            (true, Some(_)) => Status::EnabledUntilEarliestAllowedEnd,
+        },
+        started_at: commitment.map(|commitment| commitment.started),
+        ended_at: ends.filter(|_| !running),
+        earliest_allowed_end_at: commitment.filter(|_| running).map(|running| running.earliest_end()),
+        ..Default::default()
+    }
 }
 
 pub(crate) fn shard(shard: &Shard) -> api::Shard {

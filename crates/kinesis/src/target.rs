@@ -3,7 +3,7 @@
 use crate::error::{self, Failure};
 use crate::service::Kinesis;
 use millstream_control::{Consumer, Shard, Stream};
-use millstream_types::{Arn, ShardId, name_of_key};
+use millstream_types::{Arn, ShardId, Timestamp, name_of_key};
 use std::sync::Arc;
 
 impl Kinesis {
@@ -41,6 +41,17 @@ impl Kinesis {
     pub(crate) fn stream_of_key(&self, key: &str) -> Result<Arc<Stream>, Failure> {
         let state = self.control().state();
         state.streams.get(key).cloned().ok_or_else(|| Failure::no_stream(key, &self.home.account))
+    }
+
+    /// Refuses a stream that was not made when the caller thinks: another one of the same name is meant, which is gone. What
+    /// clients show of a time often ends at its seconds.
+    pub(crate) fn check_created(&self, stream: &Stream, at: Option<Timestamp>) -> Result<(), Failure> {
+        match at {
+            Some(at) if at.secs() != stream.created.secs() => {
+                Err(Failure::no_stream(&stream.name, &self.home.account))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A stream that takes and gives records, also while it is resharded. One that is not active yet is not found, as on

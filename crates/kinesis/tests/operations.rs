@@ -2,12 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "operations/compatibility.rs"]
+mod compatibility;
+#[path = "operations/distribution.rs"]
+mod distribution;
+#[path = "operations/dry_run.rs"]
+mod dry_run;
 #[path = "operations/homes.rs"]
 mod homes;
+#[path = "operations/metrics.rs"]
+mod metrics;
 #[path = "operations/resharding.rs"]
 mod resharding;
 #[path = "operations/retention.rs"]
 mod retention;
+#[path = "operations/settings.rs"]
+mod settings;
 #[path = "operations/tags.rs"]
 mod tags;
 
@@ -281,17 +291,6 @@ async fn iterators_and_tokens_expire() {
         message.contains("further in the future than the tolerated delay of 300000 milliseconds"),
         "{message}"
     );
-}
-
-#[tokio::test]
-async fn a_dry_run_changes_nothing() {
-    let service = Service::with_stream().await;
-    let mut input = put("aGVsbG8=", "0");
-    input["DryRun"] = json!(true);
-    assert_eq!(service.refused("PutRecord", input).await.0, "DryRunOperationException");
-    let iterator = service.iterator("TRIM_HORIZON").await;
-    let page = service.call("GetRecords", json!({"ShardIterator": iterator})).await;
-    assert_eq!(page["Records"], json!([]));
 }
 
 #[tokio::test]

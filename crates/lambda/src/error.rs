@@ -166,6 +166,7 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
         | Refusal::StreamBusy { .. }
         | Refusal::ShardLimit { .. }
         | Refusal::TooManyTags { .. }
+        | Refusal::OnDemand(_)
         | Refusal::StreamHasConsumers { .. }
         | Refusal::RetentionShorter { .. }
         | Refusal::RetentionLonger { .. }

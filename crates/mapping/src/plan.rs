@@ -137,10 +137,10 @@ pub(crate) fn may_start(state: &State, mapping: &Mapping, stream: &Stream, shard
 mod tests {
     use super::*;
     use millstream_control::{
-        DeliverySettings, MappingSettings, MappingState, Source, StartingPosition, StreamMode,
+        DeliverySettings, Distribution, MappingSettings, MappingState, Source, StartingPosition, StreamMode,
     };
     use millstream_types::{HashRange, LogShard, Position, ShardId, Timestamp};
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     fn mapping() -> Mapping {
         Mapping {
@@ -193,6 +193,9 @@ mod tests {
             tags: BTreeMap::new(),
             kept_from: Timestamp::ZERO,
             reshard: None,
+            distribution: Distribution::default(),
+            monitoring: BTreeSet::new(),
+            warm_mibps: None,
         }
     }
 

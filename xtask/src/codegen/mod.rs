@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a build tool reads and writes the source tree")]
 
+mod compatibility;
 mod emit;
 mod import;
 mod model;
@@ -17,6 +18,10 @@ mod tree;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
+
+pub(crate) use compatibility::{
+    CompatibilityArgs, findings as compatibility_findings, run as write_compatibility,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct CodegenArgs {

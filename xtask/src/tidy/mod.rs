@@ -7,7 +7,7 @@ mod text;
 
 use anyhow::bail;
 
-use crate::{os, workspace};
+use crate::{codegen, os, workspace};
 
 /// Check the rules that the compiler cannot: floors, file lengths, manifests, forbidden text.
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,8 @@ pub(crate) fn run(_args: &TidyArgs) -> anyhow::Result<()> {
     findings.extend(manifests::check(&workspace::load_fuzz()?)?);
     findings.extend(pins::check()?);
     findings.extend(text::check()?);
+    let stale = codegen::compatibility_findings(&os::root())?;
+    findings.extend(stale.into_iter().map(|(place, what)| Finding { place, what }));
     findings.sort();
     for finding in &findings {
         os::say(&format!("{}: {}", finding.place, finding.what));

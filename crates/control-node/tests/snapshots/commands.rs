@@ -2,13 +2,14 @@
 
 use millstream_control::{
     ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, AliasTarget, ChangeLambdaTags,
-    ChangeMapping, ChangeQueue, ChangeQueueTags, ChangeStream, ChangeTags, Checkpoint, Code, Command,
-    CreateAlias, CreateFunction, CreateMapping, CreateQueue, CreateStream, DeadLetters, DeleteAlias,
-    DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream,
-    DeliverySettings, DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
-    PublishLayerVersion, PublishVersion, QueueBegin, QueueSettings, RecordResult, RegisterConsumer,
-    RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency, SettleMapping, Source,
-    StartingPosition, State, StreamMode, Tagged, UpdateAlias, UpdateFunction,
+    ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeStream, ChangeTags, Checkpoint,
+    Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateOnDemandStream, CreateQueue,
+    CreateStream, DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion,
+    DeleteMapping, DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer, Distribution,
+    FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, PublishLayerVersion, PublishVersion,
+    QueueBegin, QueueSettings, RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue,
+    RemoveStream, ReserveConcurrency, SetCommitment, SetDistribution, SettleMapping, ShardMetric, Source,
+    StartingPosition, State, StreamMode, Tagged, UpdateAlias, UpdateFunction, WarmUp,
 };
 use millstream_types::{LogShard, Position, Timestamp};
 use std::collections::BTreeMap;
@@ -151,7 +152,14 @@ pub(crate) fn random_command(random: &mut Random, state: &State) -> Command {
 fn stream_command(random: &mut Random) -> Command {
     let (name, consumer) = (random.name("s"), random.name("c"));
     let stream_name = name.clone();
-    match random.below(13) {
+    match random.below(17) {
+        13 => SetCommitment { home: String::new(), enabled: random.one_in(2) }.into(),
+        14 | 15 => setting_command(random, name),
+        16 => {
+            let create = CreateStream { mode: StreamMode::OnDemand, ..stream(&name, 4) };
+            let warm_mibps = random.one_in(2).then_some(4);
+            CreateOnDemandStream { create, distribution: distribution(random), warm_mibps }.into()
+        }
         0 | 1 => stream(&name, 1 + u32::try_from(random.below(4)).unwrap()).into(),
         2 | 3 => ActivateStream { name }.into(),
         4 => DeleteStream { name, enforce_consumer_deletion: random.one_in(2) }.into(),
@@ -212,6 +220,24 @@ fn queue_command(random: &mut Random, state: &State) -> Command {
         }
         _ if random.one_in(2) => DeleteQueue { id }.into(),
         _ => RemoveQueue { id }.into(),
+    }
+}
+
+fn distribution(random: &mut Random) -> Distribution {
+    if random.one_in(2) { Distribution::Auto } else { Distribution::UserPartitionKey }
+}
+
+fn setting_command(random: &mut Random, stream: String) -> Command {
+    match random.below(3) {
+        0 => SetDistribution { stream, distribution: distribution(random) }.into(),
+        1 => {
+            let mibps = u32::try_from(random.below(7)).unwrap();
+            WarmUp { stream, mibps, convert: random.one_in(2) }.into()
+        }
+        _ => {
+            let mut some = || [ShardMetric::ALL[random.size(7)], ShardMetric::ALL[random.size(7)]].into();
+            ChangeMonitoring { stream, enable: some(), disable: some() }.into()
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::{ControlCommand, Refusal, State, StreamMode, StreamStatus};
+use crate::{ControlCommand, Distribution, OnDemandRefusal, Refusal, State, StreamMode, StreamStatus};
 use millstream_types::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,13 @@ impl ControlCommand for ChangeStream {
         }
         if self.mode == Some(StreamMode::Provisioned) && queues > 0 {
             return Err(Refusal::StreamHasQueues { stream: self.name.clone(), count: queues });
+        }
+        if self.mode == Some(StreamMode::Provisioned) {
+            // Its producers may send no keys any more: only they know when that has an end.
+            if stream.distribution == Distribution::Auto {
+                return Err(OnDemandRefusal::AutoDistribution(self.name.clone()).into());
+            }
+            stream.warm_mibps = None;
         }
         stream.mode = self.mode.unwrap_or(stream.mode);
         stream.max_record_kib = self.max_record_kib.unwrap_or(stream.max_record_kib);

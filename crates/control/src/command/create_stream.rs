@@ -1,7 +1,7 @@
-use crate::{ControlCommand, Refusal, Shard, State, Stream, StreamMode, StreamStatus, caps};
+use crate::{ControlCommand, Distribution, Refusal, Shard, State, Stream, StreamMode, StreamStatus, caps};
 use millstream_types::{HashRange, ShardId, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A new stream, `Creating` until its log shards are there.
@@ -57,6 +57,9 @@ impl ControlCommand for CreateStream {
             tags: self.tags.clone(),
             kept_from: Timestamp::ZERO,
             reshard: None,
+            distribution: Distribution::default(),
+            monitoring: BTreeSet::new(),
+            warm_mibps: None,
         };
         state.streams.insert(self.name.clone(), Arc::new(stream));
         Ok(())

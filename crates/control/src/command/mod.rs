@@ -6,6 +6,7 @@ mod activate_queue;
 mod activate_stream;
 mod change_lambda_tags;
 mod change_mapping;
+mod change_monitoring;
 mod change_queue;
 mod change_queue_tags;
 mod change_retention;
@@ -16,6 +17,7 @@ mod close_shards;
 mod create_alias;
 mod create_function;
 mod create_mapping;
+mod create_on_demand_stream;
 mod create_queue;
 mod create_stream;
 mod delete_alias;
@@ -39,11 +41,14 @@ mod remove_queue;
 mod remove_shards;
 mod remove_stream;
 mod reserve_concurrency;
+mod set_commitment;
+mod set_distribution;
 mod settle_mapping;
 mod split_shard;
 mod update_alias;
 mod update_function;
 mod update_shard_count;
+mod warm_up;
 
 pub use change_lambda_tags::Tagged;
 pub use change_queue::DeadLetters;
@@ -95,6 +100,7 @@ commands! {
     activate_stream::ActivateStream,
     change_lambda_tags::ChangeLambdaTags,
     change_mapping::ChangeMapping,
+    change_monitoring::ChangeMonitoring,
     change_queue::ChangeQueue,
     change_queue_tags::ChangeQueueTags,
     change_retention::ChangeRetention,
@@ -105,6 +111,7 @@ commands! {
     create_alias::CreateAlias,
     create_function::CreateFunction,
     create_mapping::CreateMapping,
+    create_on_demand_stream::CreateOnDemandStream,
     create_queue::CreateQueue,
     create_stream::CreateStream,
     delete_alias::DeleteAlias,
@@ -128,9 +135,12 @@ commands! {
     remove_shards::RemoveShards,
     remove_stream::RemoveStream,
     reserve_concurrency::ReserveConcurrency,
+    set_commitment::SetCommitment,
+    set_distribution::SetDistribution,
     settle_mapping::SettleMapping,
     split_shard::SplitShard,
     update_alias::UpdateAlias,
     update_function::UpdateFunction,
     update_shard_count::UpdateShardCount,
+    warm_up::WarmUp,
 }

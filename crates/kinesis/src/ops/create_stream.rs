@@ -1,9 +1,9 @@
 //! CreateStream: a stream is `CREATING` until its shards are in the log.
 
 use crate::error::{self, Failure};
-use crate::{Kinesis, caps, tags};
+use crate::{Kinesis, caps, shapes, tags, warm};
 use millstream_api_kinesis as api;
-use millstream_control::{CreateStream, StreamMode};
+use millstream_control::{CreateOnDemandStream, CreateStream, Distribution, StreamMode};
 use millstream_shapes::Empty;
 
 pub(crate) async fn run(service: &Kinesis, input: api::CreateStreamInput) -> Result<Empty, Failure> {
@@ -12,8 +12,11 @@ pub(crate) async fn run(service: &Kinesis, input: api::CreateStreamInput) -> Res
         Some(api::StreamMode::OnDemand) => StreamMode::OnDemand,
         Some(api::StreamMode::Provisioned | api::StreamMode::Unknown(_)) | None => StreamMode::Provisioned,
     };
+    let warm_mibps = input.warm_throughput_mi_bps.map(warm::mibps);
+    let distribution = input.record_distribution_strategy.as_ref().map(shapes::distribution);
+    let distribution = distribution.unwrap_or_default();
     let shards = match (mode, input.shard_count) {
-        (StreamMode::OnDemand, None) => caps::ON_DEMAND_SHARDS,
+        (StreamMode::OnDemand, None) => caps::ON_DEMAND_SHARDS.max(warm_mibps.unwrap_or(0)),
         (StreamMode::OnDemand, Some(_)) => {
             return Err(Failure::validation("ShardCount must not be given for a stream in ON_DEMAND mode."));
         }
@@ -22,8 +25,8 @@ pub(crate) async fn run(service: &Kinesis, input: api::CreateStreamInput) -> Res
             return Err(Failure::validation("ShardCount must be given for a stream in PROVISIONED mode."));
         }
     };
-    if input.warm_throughput_mi_bps.is_some() {
-        return Err(Failure::invalid("WarmThroughputMiBps is not supported by this version of Millstream."));
+    if mode == StreamMode::Provisioned {
+        check_provisioned(warm_mibps, distribution)?;
     }
     let max_record_kib = input.max_record_size_in_ki_b.and_then(|kib| u32::try_from(kib).ok());
     let create = CreateStream {
@@ -34,7 +37,26 @@ pub(crate) async fn run(service: &Kinesis, input: api::CreateStreamInput) -> Res
         max_record_kib: max_record_kib.unwrap_or(caps::RECORD_KIB),
         tags: tags::of_new(input.tags)?,
     };
-    let created = service.control().submit(create).await;
+    let created = if warm_mibps.is_none() && distribution == Distribution::default() {
+        service.control().submit(create).await
+    } else {
+        service.control().submit(CreateOnDemandStream { create, distribution, warm_mibps }).await
+    };
     created.map_err(|error| error::control(error, &service.home.account))?;
     Ok(Empty {})
+}
+
+/// A provisioned stream can be given neither of these.
+fn check_provisioned(warm_mibps: Option<u32>, distribution: Distribution) -> Result<(), Failure> {
+    if warm_mibps.is_some() {
+        return Err(Failure::validation(
+            "WarmThroughputMiBps must not be given for a stream in PROVISIONED mode.",
+        ));
+    }
+    match distribution {
+        Distribution::UserPartitionKey => Ok(()),
+        Distribution::Auto => Err(Failure::invalid(
+            "The record distribution strategy AUTO is only supported for streams in ON_DEMAND mode.",
+        )),
+    }
 }

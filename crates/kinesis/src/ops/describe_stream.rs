@@ -29,7 +29,7 @@ pub(crate) async fn run(
             has_more_shards: rest.next().is_some(),
             retention_period_hours: i32::try_from(stream.retention_hours).unwrap_or(i32::MAX),
             stream_creation_timestamp: stream.created,
-            enhanced_monitoring: shapes::monitoring(),
+            enhanced_monitoring: shapes::monitoring(&stream),
             encryption_type: Some(api::EncryptionType::None),
             ..Default::default()
         },

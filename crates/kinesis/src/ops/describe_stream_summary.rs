@@ -2,7 +2,7 @@
 //! AWS's form send their next calls to AWS, past any endpoint setting (botocore's endpoint rules).
 
 use crate::error::Failure;
-use crate::{Kinesis, shapes};
+use crate::{Kinesis, shapes, warm};
 use millstream_api_kinesis as api;
 
 pub(crate) async fn run(
@@ -19,12 +19,15 @@ pub(crate) async fn run(
             stream_mode_details: Some(shapes::mode_details(&stream)),
             retention_period_hours: i32::try_from(stream.retention_hours).unwrap_or(i32::MAX),
             stream_creation_timestamp: stream.created,
-            enhanced_monitoring: shapes::monitoring(),
+            enhanced_monitoring: shapes::monitoring(&stream),
             encryption_type: Some(api::EncryptionType::None),
             open_shard_count: count(stream.open_shards().count()),
             consumer_count: Some(count(stream.consumers.len())),
             queue_count: Some(count(service.control().state().queues_of(&stream.name).count())),
+            warm_throughput: warm::of(service, &stream),
             max_record_size_in_ki_b: i32::try_from(stream.max_record_kib).ok(),
+            channel_count: Some(0),
+            record_distribution_strategy: shapes::distribution_strategy(&stream),
             ..Default::default()
         },
         ..Default::default()

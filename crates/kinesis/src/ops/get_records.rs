@@ -2,6 +2,7 @@
 
 use crate::error::{self, Failure};
 use crate::iterator::ShardIterator;
+use crate::meter::Call;
 use crate::records::Records;
 use crate::service::read;
 use crate::{Kinesis, caps, shapes};
@@ -11,9 +12,14 @@ use millstream_engine::PageLimit;
 use millstream_shapes::{Codec, Encode, Encoder};
 use millstream_types::Timestamp;
 
-pub(crate) async fn answer<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Result<Bytes, Failure> {
+pub(crate) async fn answer<C: Codec>(
+    service: &Kinesis,
+    codec: &C,
+    body: &Bytes,
+    call: &mut Call<'_>,
+) -> Result<Bytes, Failure> {
     let input = read::<api::GetRecords, _>(codec, body)?;
-    Ok(codec.encode(&run(service, input).await?))
+    Ok(codec.encode(&run(service, input, call).await?))
 }
 
 /// As [`api::GetRecordsOutput`].
@@ -39,10 +45,13 @@ impl Encode for Answer {
     }
 }
 
-async fn run(service: &Kinesis, input: api::GetRecordsInput) -> Result<Answer, Failure> {
+async fn run(service: &Kinesis, input: api::GetRecordsInput, call: &mut Call<'_>) -> Result<Answer, Failure> {
     let iterator = ShardIterator::open(&input.shard_iterator)
         .ok_or_else(|| Failure::invalid("Invalid ShardIterator."))?;
     let now = service.engine.now();
+    if let Ok(stream) = service.stream_of_key(&iterator.stream) {
+        call.means(&stream);
+    }
     if iterator.is_expired(now) {
         return Err(expired(iterator.issued, now));
     }
@@ -62,6 +71,7 @@ async fn run(service: &Kinesis, input: api::GetRecordsInput) -> Result<Answer, F
     Failure::if_dry_run(input.dry_run)?;
     let page = service.engine.read(&stream, shard, iterator.position, limit).await;
     let page = page.map_err(|error| error::engine(error, &service.home.account))?;
+    call.got(shard.id, &page);
     // The shard may have been closed since the stream was looked up, and its children are to be told.
     let ended = page.at_end.then(|| service.engine.current(&stream)).transpose();
     let ended = ended.map_err(|error| error::engine(error, &service.home.account))?;

@@ -87,6 +87,7 @@ pub(crate) async fn run(
 
 fn begin(service: &Kinesis, input: api::ListShardsInput) -> Result<Cursor, Failure> {
     let stream = service.stream(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
+    service.check_created(&stream, input.stream_creation_timestamp)?;
     let oldest = service.engine.oldest_kept(&stream);
     let mut after = input.exclusive_start_shard_id.unwrap_or_default();
     let filter = match input.shard_filter {
@@ -132,6 +133,12 @@ fn filter_of(
 fn resume(service: &Kinesis, input: &api::ListShardsInput, token: &str) -> Result<Cursor, Failure> {
     if input.stream_name.is_some() || input.stream_arn.is_some() {
         return Err(Failure::invalid("NextToken and StreamName cannot be provided together."));
+    }
+    if input.stream_creation_timestamp.is_some() {
+        return Err(Failure::invalid("NextToken and StreamCreationTimestamp cannot be provided together."));
+    }
+    if input.exclusive_start_shard_id.is_some() {
+        return Err(Failure::invalid("NextToken and ExclusiveStartShardId cannot be provided together."));
     }
     let bad = || Failure::invalid("NextToken is invalid.");
     let fields = token::open(TOKEN, token).ok_or_else(bad)?;

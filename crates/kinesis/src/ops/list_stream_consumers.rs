@@ -11,10 +11,16 @@ pub(crate) async fn run(
     input: api::ListStreamConsumersInput,
 ) -> Result<api::ListStreamConsumersOutput, Failure> {
     let stream = service.stream(None, Some(&input.stream_arn))?;
+    service.check_created(&stream, input.stream_creation_timestamp)?;
     let limit = input.max_results.and_then(|limit| usize::try_from(limit).ok());
     let limit = limit.unwrap_or(caps::LIST_CONSUMERS).min(caps::LIST_CONSUMERS);
     let after = match &input.next_token {
         None => String::new(),
+        Some(_) if input.stream_creation_timestamp.is_some() => {
+            return Err(Failure::invalid(
+                "NextToken and StreamCreationTimestamp cannot be provided together.",
+            ));
+        }
         Some(token) => {
             let fields = token::open(TOKEN, token).and_then(|fields| fields.into_iter().next());
             fields.ok_or_else(|| Failure::invalid("NextToken is invalid."))?

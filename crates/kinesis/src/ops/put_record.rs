@@ -2,29 +2,48 @@
 
 use crate::Kinesis;
 use crate::error::Failure;
+use crate::meter::Call;
 use crate::put::{self, RawMembers, RawRecord};
 use crate::service::read;
 use bytes::Bytes;
 use millstream_api_kinesis as api;
+use millstream_control::Distribution;
 use millstream_engine::{Placed, Prepared};
 use millstream_shapes::{BorrowDecoder, Codec, Decode, DecodeBorrowed, DecodeError, Encode, Encoder, check};
 
-pub(crate) async fn answer<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Result<Bytes, Failure> {
-    let prepared = match short(service, codec, body) {
+pub(crate) async fn answer<C: Codec>(
+    service: &Kinesis,
+    codec: &C,
+    body: &Bytes,
+    call: &mut Call<'_>,
+) -> Result<Bytes, Failure> {
+    let prepared = match short(service, codec, body, call) {
         Some(prepared) => prepared,
-        None => long(service, codec, body)?,
+        None => long(service, codec, body, call)?,
     };
-    let placed = put::append(service, prepared).await?;
+    let placed = put::append(service, call, prepared).await?;
     let placed = placed.first().ok_or_else(|| Failure::validation("No record was given."))?;
     Ok(codec.encode(&Answer(*placed)))
 }
 
 /// The long way of [`put`].
-pub(crate) fn long<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Result<Prepared, Failure> {
+pub(crate) fn long<C: Codec>(
+    service: &Kinesis,
+    codec: &C,
+    body: &Bytes,
+    call: &mut Call<'_>,
+) -> Result<Prepared, Failure> {
     let input = read::<api::PutRecord, _>(codec, body)?;
     let explicit_hash_key = input.explicit_hash_key.as_deref();
-    let record = put::new_record(input.partition_key, explicit_hash_key, input.data, String::new)?;
-    let stream = service.active_stream(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
+    let without_key = input.partition_key.is_none().then(String::new);
+    let named = (input.stream_name.as_deref(), input.stream_arn.as_deref());
+    let stream = put::target(service, call, named, without_key)?;
+    let record = put::new_record(input.partition_key, explicit_hash_key, input.data)?;
+    if stream.distribution == Distribution::Auto && input.sequence_number_for_ordering.is_some() {
+        return Err(Failure::invalid(
+            "SequenceNumberForOrdering must not be given for a stream with the record distribution strategy AUTO.",
+        ));
+    }
     put::check_size(&stream, &record, String::new)?;
     Failure::if_dry_run(input.dry_run)?;
     // `SequenceNumberForOrdering` asks for an order that every shard keeps anyway.
@@ -32,11 +51,22 @@ pub(crate) fn long<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Resu
 }
 
 /// The short way of [`put`].
-pub(crate) fn short<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Option<Prepared> {
+pub(crate) fn short<C: Codec>(
+    service: &Kinesis,
+    codec: &C,
+    body: &Bytes,
+    call: &mut Call<'_>,
+) -> Option<Prepared> {
     let Raw { record, rest } = codec.decode_borrowed(body).ok()?;
     check(&rest).ok().filter(|()| rest.dry_run != Some(true))?;
-    let (name, arn) = (rest.stream_name.as_deref(), rest.stream_arn.as_deref());
-    put::prepare_raw(service, name, arn, std::slice::from_ref(&record), usize::MAX)
+    let named = (rest.stream_name.as_deref(), rest.stream_arn.as_deref());
+    // Some streams take no number to come after: the long way says so.
+    if rest.sequence_number_for_ordering.is_some()
+        && service.stream(named.0, named.1).ok()?.distribution == Distribution::Auto
+    {
+        return None;
+    }
+    put::prepare_raw(service, call, named, std::slice::from_ref(&record), usize::MAX)
 }
 
 /// A request whose record breaks no rule.

@@ -1,6 +1,7 @@
 //! PutRecords: up to 500 records and 10 MiB, durable together, each with its shard and sequence number.
 
 use crate::error::Failure;
+use crate::meter::Call;
 use crate::put::{self, RawMembers, RawRecord};
 use crate::service::read;
 use crate::{Kinesis, caps};
@@ -11,25 +12,37 @@ use millstream_shapes::{BorrowDecoder, Codec, Decode, DecodeBorrowed, DecodeErro
 use millstream_types::{SequenceNumber, SequenceNumberText};
 use std::ops::Range;
 
-pub(crate) async fn answer<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Result<Bytes, Failure> {
-    let prepared = match short(service, codec, body) {
+pub(crate) async fn answer<C: Codec>(
+    service: &Kinesis,
+    codec: &C,
+    body: &Bytes,
+    call: &mut Call<'_>,
+) -> Result<Bytes, Failure> {
+    let prepared = match short(service, codec, body, call) {
         Some(prepared) => prepared,
-        None => long(service, codec, body)?,
+        None => long(service, codec, body, call)?,
     };
-    let placed = put::append(service, prepared).await?;
+    let placed = put::append(service, call, prepared).await?;
     Ok(codec.encode(&Answer(placed)))
 }
 
 /// The long way of [`put`].
-pub(crate) fn long<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Result<Prepared, Failure> {
+pub(crate) fn long<C: Codec>(
+    service: &Kinesis,
+    codec: &C,
+    body: &Bytes,
+    call: &mut Call<'_>,
+) -> Result<Prepared, Failure> {
     let input = read::<api::PutRecords, _>(codec, body)?;
     let at = |number: usize| format!("records.{number}.member.");
+    let without_key = input.records.iter().position(|entry| entry.partition_key.is_none());
+    let named = (input.stream_name.as_deref(), input.stream_arn.as_deref());
+    let stream = put::target(service, call, named, without_key.map(|place| at(place + 1)))?;
     let mut records = Vec::with_capacity(input.records.len());
-    for (entry, number) in input.records.into_iter().zip(1..) {
+    for entry in input.records {
         let explicit_hash_key = entry.explicit_hash_key.as_deref();
-        records.push(put::new_record(entry.partition_key, explicit_hash_key, entry.data, || at(number))?);
+        records.push(put::new_record(entry.partition_key, explicit_hash_key, entry.data)?);
     }
-    let stream = service.active_stream(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
     for (record, number) in records.iter().zip(1..) {
         put::check_size(&stream, record, || at(number))?;
     }
@@ -41,7 +54,12 @@ pub(crate) fn long<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Resu
 }
 
 /// The short way of [`put`].
-pub(crate) fn short<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Option<Prepared> {
+pub(crate) fn short<C: Codec>(
+    service: &Kinesis,
+    codec: &C,
+    body: &Bytes,
+    call: &mut Call<'_>,
+) -> Option<Prepared> {
     let Raw { records, rest } = codec.decode_borrowed(body).ok()?;
     if !(1..=caps::PUT_RECORDS_COUNT).contains(&records.len()) || rest.dry_run == Some(true) {
         return None;
@@ -49,8 +67,8 @@ pub(crate) fn short<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Opt
     // The records are checked already: one without faults stands for them.
     let rest = api::PutRecordsInput { records: vec![api::PutRecordsRequestEntry::default()], ..rest };
     check(&rest).ok()?;
-    let (name, arn) = (rest.stream_name.as_deref(), rest.stream_arn.as_deref());
-    put::prepare_raw(service, name, arn, &records, caps::PUT_RECORDS_BYTES)
+    let named = (rest.stream_name.as_deref(), rest.stream_arn.as_deref());
+    put::prepare_raw(service, call, named, &records, caps::PUT_RECORDS_BYTES)
 }
 
 /// A request whose records break no rule, each for itself.

@@ -3,6 +3,7 @@
 //! The first frame is `initial-response`: botocore refuses a stream without it and the Go SDK waits for it for ever.
 
 use crate::error::{self, Failure};
+use crate::meter::{Call, StreamMeter};
 use crate::ops::get_shard_iterator;
 use crate::records::Records;
 use crate::service::EventFrames;
@@ -16,14 +17,17 @@ use millstream_engine::{Event, SubscribeError, Subscription, SubscriptionEnd};
 use millstream_shapes::{Codec, Empty, Encode, Encoder, ErrorName};
 use millstream_types::{SequenceNumber, ShardId};
 use millstream_wire::{error_body, event_stream};
+use std::sync::Arc;
 
 pub(crate) async fn run<C: Codec + Clone + Send + Sync + 'static>(
     service: &Kinesis,
     codec: &C,
     input: api::SubscribeToShardInput,
+    call: &mut Call<'_>,
 ) -> Result<EventFrames, Failure> {
     let account = &service.home.account;
     let (stream, consumer) = service.consumer(Some(&input.consumer_arn), None, None)?;
+    call.means(&stream);
     if consumer.status != ConsumerStatus::Active || !stream.status.is_serving() {
         return Err(Failure::in_use(format!("Consumer {} is not ACTIVE.", consumer.arn)));
     }
@@ -31,19 +35,29 @@ pub(crate) async fn run<C: Codec + Clone + Send + Sync + 'static>(
     let at = &input.starting_position;
     let number = at.sequence_number.as_deref();
     let start = get_shard_iterator::start(service, &stream, shard, &at.r#type, number, at.timestamp)?;
+    let in_use = || {
+        Failure::in_use(format!(
+            "Another active subscription exists for this consumer: {} and shard: {}",
+            consumer.arn, input.shard_id
+        ))
+    };
+    if input.dry_run == Some(true) && service.engine.is_subscribed(&consumer.arn, shard) {
+        return Err(in_use());
+    }
     Failure::if_dry_run(input.dry_run)?;
     let position = service.engine.position(&stream, shard, start).await;
     let position = position.map_err(|error| error::engine(error, account))?;
     let subscription =
         service.engine.subscribe(&stream, &consumer.arn, shard, position).map_err(|error| match error {
-            SubscribeError::InUse { consumer } => Failure::in_use(format!(
-                "Another active subscription exists for this consumer: {consumer} and shard: {}",
-                input.shard_id
-            )),
+            SubscribeError::InUse { .. } => {
+                call.subscription_refused();
+                in_use()
+            }
             SubscribeError::Engine(error) => error::engine(error, account),
         })?;
     let hello = event_stream::initial_response(C::CONTENT_TYPE, &codec.encode(&Empty {}));
-    let frames = Frames { service: service.clone(), codec: codec.clone(), subscription, shard: shard.id };
+    let (service, codec, meter) = (service.clone(), codec.clone(), call.meter());
+    let frames = Frames { service, codec, subscription, shard: shard.id, meter };
     let events = stream::unfold(Some(frames), next_frame);
     Ok(stream::once(async { hello }).chain(events).boxed())
 }
@@ -53,6 +67,7 @@ struct Frames<C> {
     codec: C,
     subscription: Subscription,
     shard: ShardId,
+    meter: Option<Arc<StreamMeter>>,
 }
 
 /// The next frame, and what is left to do after it: nothing, after an error.
@@ -60,6 +75,9 @@ async fn next_frame<C: Codec>(frames: Option<Frames<C>>) -> Option<(Bytes, Optio
     let mut frames = frames?;
     match frames.subscription.next().await {
         Ok(event) => {
+            if let Some(meter) = &frames.meter {
+                meter.event(&event.stream, frames.shard, &event.page, frames.service.minute());
+            }
             let body = frames.codec.encode(&event_shape(event, frames.shard));
             Some((
                 event_stream::event(api::SubscribeToShardEvent::EVENT_TYPE, C::CONTENT_TYPE, &body),
@@ -76,6 +94,9 @@ async fn next_frame<C: Codec>(frames: Option<Frames<C>>) -> Option<(Bytes, Optio
             Some((exception(&frames.codec, &gone), None))
         }
         Err(SubscriptionEnd::Failed(error)) => {
+            if let Some(meter) = &frames.meter {
+                meter.events.success.add(0);
+            }
             let home = &frames.service.home;
             let failure = error::engine(error, &home.account).told_at(home);
             tracing::error!(shard = %frames.shard, internal = failure.internal, "a subscription failed");

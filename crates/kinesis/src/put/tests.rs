@@ -1,8 +1,11 @@
 //! The short way against the long way: it may refuse, but what it takes it takes as the long way does.
 
 use crate::Kinesis;
+use crate::error::Failure;
+use crate::meter::{Call, Metered};
 use crate::ops::{put_record, put_records};
 use bytes::Bytes;
+use millstream_api_kinesis::ErrorCode;
 use millstream_engine::Engine;
 use millstream_host::clock::ManualClock;
 use millstream_log::{Log, MemoryLog};
@@ -35,18 +38,20 @@ type Both = (Option<String>, Result<String, String>);
 
 fn records<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Both {
     let text = |prepared| format!("{prepared:?}");
-    let long = put_records::long(service, codec, body);
+    let mut call = Call::new(service, Metered::PutRecords);
+    let long = put_records::long(service, codec, body, &mut call);
     (
-        put_records::short(service, codec, body).map(text),
+        put_records::short(service, codec, body, &mut call).map(text),
         long.map(text).map_err(|failure| failure.error.message),
     )
 }
 
 fn record<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Both {
     let text = |prepared| format!("{prepared:?}");
-    let long = put_record::long(service, codec, body);
+    let mut call = Call::new(service, Metered::PutRecord);
+    let long = put_record::long(service, codec, body, &mut call);
     (
-        put_record::short(service, codec, body).map(text),
+        put_record::short(service, codec, body, &mut call).map(text),
         long.map(text).map_err(|failure| failure.error.message),
     )
 }
@@ -201,4 +206,67 @@ fn only_what_the_model_takes_is_a_hash_key() {
     for bad in ["", "00", "01", "+1", "-1", " 1", "1 ", "340282366920938463463374607431768211456"] {
         assert_eq!(super::hash_key(bad), None, "{bad}");
     }
+}
+
+/// An on-demand stream `a` that distributes by itself.
+async fn with_auto() -> Kinesis {
+    let service = service().await;
+    let create = br#"{"StreamName":"a","StreamModeDetails":{"StreamMode":"ON_DEMAND"},"RecordDistributionStrategy":"AUTO"}"#;
+    service.call(&Json11, "CreateStream", &Bytes::from_static(create)).await.unwrap();
+    let active = |state: &Arc<millstream_control::State>| {
+        state.streams.get("a").is_some_and(|s| s.status == millstream_control::StreamStatus::Active)
+    };
+    service.control().watch().wait_for(active).await.unwrap();
+    service
+}
+
+#[tokio::test]
+async fn records_without_keys_go_the_short_way_where_they_may() {
+    let service = with_auto().await;
+    for (body, short_way) in [
+        (r#"{"StreamName":"a","Data":"MQ=="}"#, true),
+        (r#"{"StreamName":"a","Data":"MQ==","PartitionKey":"k","ExplicitHashKey":"1"}"#, true),
+        (r#"{"StreamName":"s","Data":"MQ=="}"#, false),
+        (r#"{"StreamName":"a","Data":"MQ==","PartitionKey":""}"#, false),
+        (r#"{"StreamName":"a","Data":"MQ==","SequenceNumberForOrdering":"1"}"#, false),
+    ] {
+        let (short, long) = record(&service, &Json11, &body.into());
+        assert_eq!((short.is_some(), long.is_ok()), (short_way, short_way), "{body}");
+    }
+    let many = r#"{"StreamName":"a","Records":[{"Data":"MQ=="},{"Data":"","PartitionKey":"k"}]}"#;
+    let (short, long) = records(&service, &Json11, &many.into());
+    assert!(short.is_some() && long.is_ok());
+    let (short, long) = records(&service, &Json11, &many.replace("\"a\"", "\"s\"").into());
+    assert!(short.is_none());
+    assert!(long.unwrap_err().contains("'records.1.member.partitionKey'"));
+}
+
+#[tokio::test]
+async fn records_that_are_not_stored_are_counted_as_what_they_are() {
+    let service = service().await;
+    let body = entries(&[r#"{"Data":"MQ==","PartitionKey":"a"}"#; 3].join(","));
+    let mut call = Call::new(&service, Metered::PutRecords);
+    let prepared = put_records::short(&service, &Json11, &body, &mut call).unwrap();
+    let tally = call.tally(&prepared);
+    for code in [
+        ErrorCode::ProvisionedThroughputExceededException,
+        ErrorCode::InternalFailure,
+        ErrorCode::InternalFailure,
+    ] {
+        call.put(&tally, Some(&Failure::new(code, "no")));
+    }
+    let meter = call.meter().unwrap();
+    call.finish(&Err::<(), _>(Failure::new(ErrorCode::InternalFailure, "no")));
+    let found = [
+        &meter.put_records_total,
+        &meter.put_records_throttled,
+        &meter.put_records_failed,
+        &meter.write_exceeded,
+        &meter.put_records.records,
+        &meter.incoming_records,
+        &meter.put_records.success.sum,
+        &meter.put_records.success.count,
+        &meter.put_records.latency.count,
+    ];
+    assert_eq!(found.map(crate::meter::Counter::get), [9, 3, 6, 3, 0, 0, 0, 1, 1]);
 }

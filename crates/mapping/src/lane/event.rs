@@ -11,8 +11,8 @@ const OPEN: &str = r#"{"Records":["#;
 /// After which there may be more than records.
 const END_OF_RECORDS: &str = "]";
 const CLOSE: &str = "}";
-const KEY: &str = r#"{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":""#;
-const NUMBER: &str = r#"","sequenceNumber":""#;
+const KEY: &str = r#"{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":"#;
+const NUMBER: &str = r#","sequenceNumber":""#;
 const DATA: &str = r#"","data":""#;
 const ARRIVAL: &str = r#"","approximateArrivalTimestamp":"#;
 const ID: &str = r#"},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":""#;
@@ -62,7 +62,7 @@ impl Envelope {
     /// What a record adds to an event, with its comma.
     pub(super) fn size(&self, record: &Record) -> usize {
         self.fixed
-            + escaped_len(&record.partition_key)
+            + key_len(&record.partition_key)
             + base64_simd::STANDARD.encoded_length(record.data.len())
             + arrival_len(record.arrival)
     }
@@ -101,7 +101,7 @@ impl Envelope {
     fn encode_record(&self, record: &Record, out: &mut Vec<u8>) {
         const NEVER: &str = "writing to memory cannot fail";
         out.extend_from_slice(KEY.as_bytes());
-        escape(&record.partition_key, out);
+        write_key(&record.partition_key, out);
         out.extend_from_slice(NUMBER.as_bytes());
         let number = out.len();
         write!(out, "{}", record.sequence_number).expect(NEVER);
@@ -136,6 +136,24 @@ fn escaped_len(text: &str) -> usize {
             _ => 1,
         })
         .sum()
+}
+
+/// A record of a stream that distributes by itself may have no partition key (Developer Guide, "AWS Lambda triggers with
+/// service-managed streams").
+const NO_KEY: &str = "null";
+
+fn key_len(key: &str) -> usize {
+    if key.is_empty() { NO_KEY.len() } else { escaped_len(key) + 2 }
+}
+
+fn write_key(key: &str, out: &mut Vec<u8>) {
+    if key.is_empty() {
+        out.extend_from_slice(NO_KEY.as_bytes());
+    } else {
+        out.push(b'"');
+        escape(key, out);
+        out.push(b'"');
+    }
 }
 
 /// Append a text as the inside of a JSON string.
@@ -186,7 +204,7 @@ mod tests {
         let records: Vec<_> = all
             .chars()
             .map(String::from)
-            .chain([all.clone(), "😀\u{7f}".into()])
+            .chain([all.clone(), "😀\u{7f}".into(), String::new()])
             .enumerate()
             .map(|(index, key)| record(index as u64, &key, &vec![7; index % 5]))
             .collect();
@@ -197,7 +215,8 @@ mod tests {
         assert_eq!(encoded.len(), EMPTY + sizes - 1);
         let value: Value = serde_json::from_slice(&encoded).unwrap();
         for (record, value) in records.iter().zip(value["Records"].as_array().unwrap()) {
-            assert_eq!(value["kinesis"]["partitionKey"], record.partition_key);
+            let key = Some(record.partition_key.as_str()).filter(|key| !key.is_empty());
+            assert_eq!(value["kinesis"]["partitionKey"].as_str(), key);
             assert_eq!(value["kinesis"]["approximateArrivalTimestamp"], 1_545_084_650.087);
         }
     }
