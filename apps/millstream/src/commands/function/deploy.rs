@@ -1,5 +1,5 @@
 use super::package::Package;
-use super::{lookup, show, wait_until_ready, watch};
+use super::{lookup, show, wait_until_ready, wait_until_settled, watch};
 use crate::commands::connection::Connection;
 use crate::commands::error::{Kind, Service};
 use crate::commands::progress::Progress;
@@ -186,7 +186,7 @@ async fn update(
     package: Package,
 ) -> Result<(FunctionConfiguration, &'static str)> {
     // Something may be under way already.
-    wait_until_ready(connection, name).await?;
+    wait_until_settled(connection, name).await?;
     let new_code = existing.code_sha256() != Some(&package.code_sha256);
     let changed = differs(arguments, existing);
     if new_code {

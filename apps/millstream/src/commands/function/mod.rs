@@ -111,20 +111,27 @@ pub(super) async fn did_you_mean(connection: &Connection, name: &str, error: Cal
 
 /// Wait until a function can be invoked, with its last change in force.
 async fn wait_until_ready(connection: &Connection, name: &str) -> Result<FunctionConfiguration> {
+    let function = wait_until_settled(connection, name).await?;
+    let failed = function.state() == Some(&State::Failed)
+        || function.last_update_status() == Some(&LastUpdateStatus::Failed);
+    if failed {
+        let reason = function.state_reason().or_else(|| function.last_update_status_reason());
+        bail!("the function {name} failed: {}", reason.unwrap_or("the service does not say why"));
+    }
+    Ok(function)
+}
+
+/// Wait until nothing is under way with a function, for better or worse: one that failed can be mended.
+async fn wait_until_settled(connection: &Connection, name: &str) -> Result<FunctionConfiguration> {
     let mut patience = Patience::new(format!("the function {name}"));
     loop {
         let function = lookup(connection, name).await?;
-        let state = function.state().cloned().unwrap_or(State::Active);
-        let update = function.last_update_status().cloned().unwrap_or(LastUpdateStatus::Successful);
-        match (&state, &update) {
-            // A function that was not called for long is idle: it becomes active with its next invocation.
-            (State::Active | State::Inactive, LastUpdateStatus::Successful) => return Ok(function),
-            (State::Failed, _) | (_, LastUpdateStatus::Failed) => {
-                let reason = function.state_reason().or_else(|| function.last_update_status_reason());
-                bail!("the function {name} failed: {}", reason.unwrap_or("the service does not say why"));
-            }
-            (State::Active | State::Inactive, update) => patience.wait(update.as_str()).await?,
-            (state, _) => patience.wait(state.as_str()).await?,
+        if function.state() == Some(&State::Pending) {
+            patience.wait(State::Pending.as_str()).await?;
+        } else if function.last_update_status() == Some(&LastUpdateStatus::InProgress) {
+            patience.wait(LastUpdateStatus::InProgress.as_str()).await?;
+        } else {
+            return Ok(function);
         }
     }
 }

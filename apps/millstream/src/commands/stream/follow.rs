@@ -285,8 +285,10 @@ impl Reader {
             let event = match tokio::time::timeout(SILENCE, events.recv()).await {
                 Ok(Ok(Some(SubscribeToShardEventStream::SubscribeToShardEvent(event)))) => event,
                 Ok(Ok(Some(_))) => continue,
-                // Five minutes are over, or the connection broke.
-                Ok(Ok(None) | Err(_)) | Err(_) => return Ok(Step::Again),
+                // Its five minutes are over.
+                Ok(Ok(None)) => return Ok(Step::Again),
+                // It broke. One that breaks each time is not asked for without a pause.
+                Ok(Err(_)) | Err(_) => return Ok(Step::Busy),
             };
             self.hand_on(lane, event.records, position, None).await?;
             if let Some(shards) = event.child_shards.filter(|shards| !shards.is_empty()) {
