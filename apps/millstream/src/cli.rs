@@ -1,4 +1,10 @@
 use crate::address;
+use crate::commands::completions::CompletionsArguments;
+use crate::commands::consumer::ConsumerArguments;
+use crate::commands::function::FunctionArguments;
+use crate::commands::mapping::MappingArguments;
+use crate::commands::shard::ShardArguments;
+use crate::commands::stream::StreamArguments;
 use crate::config::LogFormat;
 use crate::destination_options::DestinationOptions;
 use crate::log_command::LogCommand;
@@ -28,9 +34,21 @@ pub(crate) enum Command {
     Serve(Box<ServeArguments>),
     /// Run the founding scenario, live: sign-ups from all over the world, enriched by a function
     Demo(DemoArguments),
+    /// Create, list, change and delete streams; put records, follow, capture and replay them
+    Stream(StreamArguments),
+    /// List, split and merge the shards of a stream
+    Shard(ShardArguments),
+    /// Register, list and deregister consumers (enhanced fan-out)
+    Consumer(ConsumerArguments),
+    /// Deploy, invoke, list and delete functions and layers
+    Function(FunctionArguments),
+    /// Map streams to functions
+    Mapping(MappingArguments),
     /// Look at a data directory that no server uses, or repair it
     #[command(subcommand)]
     Log(LogCommand),
+    /// Print what a shell needs to complete commands and flags
+    Completions(CompletionsArguments),
 }
 
 /// Every setting can be given as a flag, as an environment variable, or in the file that --config names. A flag wins

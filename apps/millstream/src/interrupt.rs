@@ -3,7 +3,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// What a shell takes for "ended by Ctrl-C": 128 and the signal's number.
-const INTERRUPTED: i32 = 130;
+pub(crate) const EXIT_CODE: u8 = 130;
 
 /// A token that Ctrl-C or SIGTERM cancels. A second Ctrl-C ends the process at once.
 pub(crate) fn token() -> Result<CancellationToken> {
@@ -29,7 +29,7 @@ pub(crate) fn token() -> Result<CancellationToken> {
     reason = "somebody who interrupts twice waits for nothing any more; what is durable stays so"
 )]
 fn end() -> ! {
-    std::process::exit(INTERRUPTED)
+    std::process::exit(EXIT_CODE.into())
 }
 
 fn listen(kind: SignalKind) -> Result<Signal> {

@@ -5,6 +5,7 @@
 mod address;
 mod byte_size;
 mod cli;
+mod commands;
 mod config;
 mod demo;
 mod destination_options;
@@ -41,7 +42,13 @@ pub fn main() -> ExitCode {
         match cli.command {
             cli::Command::Serve(arguments) => serve::run(*arguments).await,
             cli::Command::Demo(arguments) => demo::run(arguments).await,
+            cli::Command::Stream(arguments) => commands::stream::run(arguments).await,
+            cli::Command::Shard(arguments) => commands::shard::run(arguments).await,
+            cli::Command::Consumer(arguments) => commands::consumer::run(arguments).await,
+            cli::Command::Function(arguments) => commands::function::run(arguments).await,
+            cli::Command::Mapping(arguments) => commands::mapping::run(arguments).await,
             cli::Command::Log(command) => log_command::run(command),
+            cli::Command::Completions(arguments) => commands::completions::run(&arguments),
         }
     });
     // Whatever still blocks a thread must not keep the process: what matters is durable already.

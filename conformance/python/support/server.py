@@ -39,12 +39,12 @@ class Server:
     terminal when it does not start. `inside` is a command that becomes the server's, such as one that enters a namespace.
     """
 
-    def __init__(self, data=None, arguments=(), environment=None, inside=()):
+    def __init__(self, data=None, arguments=(), environment=None, inside=(), bind="127.0.0.1:0"):
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="millstream-test-"))
         self.log_path = self.scratch / "log"
         ready = self.scratch / "ready"
         where = ["--data", str(data)] if data else ["--memory"]
-        command = [*inside, binary(), "serve", "--bind", "127.0.0.1:0", "--ready-file", str(ready), *where, *arguments]
+        command = [*inside, binary(), "serve", "--bind", bind, "--ready-file", str(ready), *where, *arguments]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 command,

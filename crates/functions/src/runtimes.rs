@@ -198,6 +198,11 @@ impl Runtimes {
     }
 }
 
+/// The runtimes of this machine, as a server that is started here finds them. Asks every interpreter, so it takes a moment.
+pub async fn installed_runtimes() -> Vec<FoundRuntime> {
+    Runtimes::new(Vec::new(), Vec::new()).all().await
+}
+
 /// Which runtime of `like`'s language a program is.
 async fn ask(like: Runtime, program: &Path) -> Option<(Runtime, Interpreter)> {
     match like {

@@ -14,6 +14,21 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
     fs::read_to_string(path)
 }
 
+/// Open a file to read it piece by piece.
+pub fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Make a file to write to; one that is there is an error.
+pub fn create_new(path: &Path) -> io::Result<File> {
+    File::create_new(path)
+}
+
+/// Open a file that is there to write to it.
+pub fn open_for_writing(path: &Path) -> io::Result<File> {
+    File::options().write(true).open(path)
+}
+
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
