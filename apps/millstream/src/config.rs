@@ -1,13 +1,17 @@
 use crate::address;
 use crate::byte_size::ByteSize;
 use crate::cli::{ServeArguments, Source};
+use crate::limits::{LimitValue, Limits, limit_settings};
 use crate::log_options::LogOptions;
 use crate::tls_options::{Tls, TlsMode, TlsOptions};
 use anyhow::{Context, Result, bail, ensure};
 use millstream_control::caps;
+use millstream_engine::ScalingSettings;
 use millstream_functions::Isolation;
+use millstream_kinesis::LimitSettings;
 use millstream_types::Home;
 use serde::{Deserialize, Deserializer, de};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +38,10 @@ struct Settings {
     function_isolation: Option<String>,
     max_workers: Option<usize>,
     consumers_per_stream: Option<usize>,
+    limits: Option<Limits>,
+    /// By name.
+    #[serde(default)]
+    limit: BTreeMap<String, LimitValue>,
     allow_insecure_bind: Option<bool>,
     tls: Option<TlsMode>,
     tls_cert: Option<PathBuf>,
@@ -93,6 +101,8 @@ pub(crate) struct Config {
     pub(crate) max_workers: usize,
     pub(crate) consumers_per_stream: usize,
     pub(crate) tls: Option<Tls>,
+    pub(crate) limits: LimitSettings,
+    pub(crate) scaling: ScalingSettings,
     pub(crate) log: LogOptions,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
@@ -121,6 +131,7 @@ impl Config {
         let most = caps::MOST_CONSUMERS_PER_STREAM;
         ensure!((1..=most).contains(&consumers_per_stream), "consumers-per-stream must be from 1 to {most}");
         let tls = arguments.tls.clone().or(file.tls()).resolve()?;
+        let limits = limit_settings(arguments.limits.or(file.limits), &file.limit, &arguments.limit)?;
         let log = arguments.log.or(file.log());
         log.check()?;
         let storage = storage(&places(&arguments, &file))?;
@@ -134,6 +145,8 @@ impl Config {
             max_workers,
             consumers_per_stream,
             tls,
+            limits,
+            scaling: ScalingSettings::default().quicker(arguments.scaling_test_factor.unwrap_or(1)),
             log,
             log_level: arguments.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
             log_format: arguments.log_format.or(file.log_format).unwrap_or_default(),

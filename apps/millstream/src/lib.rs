@@ -10,6 +10,7 @@ mod demo;
 mod gauges;
 mod health;
 mod interrupt;
+mod limits;
 mod log_command;
 mod log_options;
 mod logs;

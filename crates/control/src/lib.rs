@@ -29,7 +29,7 @@ pub use command::{
     CreateStream, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
     DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion,
     PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveShards, RemoveStream,
-    ReserveConcurrency, RetentionChange, SettleMapping, SplitShard, UpdateAlias, UpdateFunction,
+    ReserveConcurrency, RetentionChange, ScaleStream, SettleMapping, SplitShard, UpdateAlias, UpdateFunction,
     UpdateShardCount,
 };
 pub use entry::{Entry, EntryError};

@@ -47,6 +47,9 @@ pub struct Stream {
     /// Set while the stream is `Updating`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reshard: Option<Reshard>,
+    /// When UpdateShardCount was used over the last day, where a limit counts that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub count_updates: Vec<Timestamp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

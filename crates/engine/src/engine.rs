@@ -1,3 +1,4 @@
+use crate::scaling::{Meters, ScalingSettings};
 use crate::steady_time::SteadyTime;
 use crate::subscribe::Registry;
 use millstream_control::Stream;
@@ -36,12 +37,13 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) subscriptions: Arc<Registry>,
     pub(crate) retention: Arc<SteadyTime>,
+    pub(crate) meters: Arc<Meters>,
 }
 
 impl Engine {
     pub fn new(log: Arc<dyn Log>, control: ControlHandle, clock: Arc<dyn Clock>) -> Self {
         let retention = Arc::new(SteadyTime::new(&*clock));
-        Self { log, control, clock, subscriptions: Arc::default(), retention }
+        Self { log, control, clock, subscriptions: Arc::default(), retention, meters: Arc::default() }
     }
 
     /// Do the work that the control state asks for (log shards of new and deleted streams, consumers), for ever.
@@ -53,6 +55,11 @@ impl Engine {
     /// Let go of expired records, for ever.
     pub async fn run_retention(self) {
         crate::retention::run(self).await;
+    }
+
+    /// Give on-demand streams as many shards as their load needs, for ever.
+    pub async fn run_scaling(self, settings: ScalingSettings) {
+        crate::scaling::run(self, settings).await;
     }
 
     pub fn control(&self) -> &ControlHandle {

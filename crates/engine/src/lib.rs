@@ -8,6 +8,7 @@
 mod append;
 mod end;
 mod engine;
+mod keep;
 mod lifecycle;
 mod md5_lanes;
 mod read;
@@ -16,6 +17,7 @@ mod reroute;
 mod reshard;
 mod retention;
 mod router;
+mod scaling;
 mod steady_time;
 mod subscribe;
 
@@ -26,4 +28,5 @@ pub use engine::{Engine, EngineError};
 pub use read::{Page, PageLimit, Start};
 pub use record::Record;
 pub use router::hash_of;
+pub use scaling::ScalingSettings;
 pub use subscribe::{Event, SubscribeError, Subscription, SubscriptionEnd};

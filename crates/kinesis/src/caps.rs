@@ -31,3 +31,6 @@ pub const LIST_CONSUMERS: usize = 100;
 
 /// Shards of a new on-demand stream (Developer Guide, "On-demand mode").
 pub const ON_DEMAND_SHARDS: u32 = 4;
+
+/// Rates that are remembered at the same time, of shards, consumers and callers. One that was not used for a second is not.
+pub const BUCKETS: usize = 65_536;

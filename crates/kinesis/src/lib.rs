@@ -7,6 +7,7 @@
 
 mod error;
 mod iterator;
+mod limits;
 mod ops;
 mod put;
 mod records;
@@ -20,4 +21,5 @@ mod token;
 pub mod caps;
 
 pub use error::Failure;
+pub use limits::LimitSettings;
 pub use service::{Answer, EventFrames, Kinesis};

@@ -1,4 +1,5 @@
 use crate::error::Failure;
+use crate::limits::Limits;
 use crate::ops;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -7,6 +8,7 @@ use millstream_control_node::ControlHandle;
 use millstream_engine::Engine;
 use millstream_shapes::{ApiOperation, Codec, check};
 use millstream_types::Home;
+use std::sync::Arc;
 
 /// The Kinesis service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct Kinesis {
     /// The account and region that requests mean.
     pub(crate) home: Home,
     pub(crate) consumers_per_stream: usize,
+    /// `None` where nothing but sizes is limited.
+    pub(crate) limits: Option<Arc<Limits>>,
 }
 
 /// Event stream frames, ready to be sent. Ends when the subscription does.
@@ -46,7 +50,8 @@ macro_rules! answer {
 
 impl Kinesis {
     pub fn new(engine: Engine, home: Home) -> Self {
-        Self { engine, home, consumers_per_stream: millstream_control::caps::CONSUMERS_PER_STREAM }
+        let consumers_per_stream = millstream_control::caps::CONSUMERS_PER_STREAM;
+        Self { engine, home, consumers_per_stream, limits: None }
     }
 
     /// With another limit on the consumers of a stream than AWS's.
@@ -89,6 +94,7 @@ impl Kinesis {
     ) -> Result<Answer, Failure> {
         use Operation as Op;
         let operation = Op::from_name(name).ok_or_else(|| unknown(name))?;
+        self.check_call(operation, codec, body)?;
         match operation {
             Op::AddTagsToStream => answer!(self, codec, body, AddTagsToStream, ops::add_tags_to_stream::run),
             Op::CreateStream => answer!(self, codec, body, CreateStream, ops::create_stream::run),

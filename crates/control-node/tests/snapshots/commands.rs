@@ -6,10 +6,10 @@ use millstream_control::{
     DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteStream,
     DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
     PublishLayerVersion, PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveStream,
-    ReserveConcurrency, SettleMapping, Source, StartingPosition, State, StreamMode, UpdateAlias,
-    UpdateFunction,
+    ReserveConcurrency, ScaleStream, SettleMapping, Source, StartingPosition, State, StreamMode, UpdateAlias,
+    UpdateFunction, UpdateShardCount,
 };
-use millstream_types::{LogShard, Position, Timestamp};
+use millstream_types::{HashKey, LogShard, Position, ShardId, Timestamp};
 use std::collections::BTreeMap;
 
 /// SplitMix64: every choice comes from the seed.
@@ -131,7 +131,7 @@ pub(crate) fn random_command(random: &mut Random, state: &State) -> Command {
 fn stream_command(random: &mut Random) -> Command {
     let (name, consumer) = (random.name("s"), random.name("c"));
     let stream_name = name.clone();
-    match random.below(13) {
+    match random.below(15) {
         0 | 1 => stream(&name, 1 + u32::try_from(random.below(4)).unwrap()).into(),
         2 | 3 => ActivateStream { name }.into(),
         4 => DeleteStream { name, enforce_consumer_deletion: random.one_in(2) }.into(),
@@ -149,6 +149,15 @@ fn stream_command(random: &mut Random) -> Command {
         11 => {
             let mode = random.one_in(2).then_some(StreamMode::OnDemand);
             ChangeStream { name, mode, max_record_kib: random.one_in(2).then_some(2_048) }.into()
+        }
+        12 => {
+            let key = HashKey(u128::from(random.next()) << 64);
+            let splits = vec![(ShardId(random.below(4)), key)];
+            ScaleStream { stream: stream_name, splits, merges: vec![(ShardId(2), ShardId(3))] }.into()
+        }
+        13 => {
+            let target = 1 + u32::try_from(random.below(4)).unwrap();
+            UpdateShardCount { stream: stream_name, target, per_day: random.one_in(2).then_some(2) }.into()
         }
         _ => RemoveConsumer { stream: stream_name, consumer }.into(),
     }

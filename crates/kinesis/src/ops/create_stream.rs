@@ -34,6 +34,9 @@ pub(crate) async fn run(service: &Kinesis, input: api::CreateStreamInput) -> Res
         max_record_kib: max_record_kib.unwrap_or(caps::RECORD_KIB),
         tags: tags::of_new(input.tags)?,
     };
+    let turn = service.turn().await;
+    service.check_streams(&turn, mode)?;
+    service.check_shards(&turn, shards)?;
     let created = service.control().submit(create).await;
     created.map_err(|error| error::control(error, &service.home.account))?;
     Ok(Empty {})

@@ -1,14 +1,17 @@
 //! PutRecords: up to 500 records and 10 MiB, durable together, each with its shard and sequence number.
 
 use crate::error::Failure;
+use crate::limits::Admitted;
 use crate::put::{self, RawMembers, RawRecord};
 use crate::service::read;
 use crate::{Kinesis, caps};
 use bytes::Bytes;
 use millstream_api_kinesis as api;
 use millstream_engine::{Placed, Prepared};
-use millstream_shapes::{BorrowDecoder, Codec, Decode, DecodeBorrowed, DecodeError, Encode, Encoder, check};
-use millstream_types::{SequenceNumber, SequenceNumberText};
+use millstream_shapes::{
+    BorrowDecoder, Codec, Decode, DecodeBorrowed, DecodeError, Encode, Encoder, ErrorName, check,
+};
+use millstream_types::{SequenceNumber, SequenceNumberText, ShardId};
 use std::ops::Range;
 
 pub(crate) async fn answer<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes) -> Result<Bytes, Failure> {
@@ -16,8 +19,52 @@ pub(crate) async fn answer<C: Codec>(service: &Kinesis, codec: &C, body: &Bytes)
         Some(prepared) => prepared,
         None => long(service, codec, body)?,
     };
-    let placed = put::append(service, prepared).await?;
-    Ok(codec.encode(&Answer(placed)))
+    let Some(_) = &service.limits else {
+        return Ok(codec.encode(&Answer(put::append(service, prepared).await?)));
+    };
+    let stream = prepared.stream().to_owned();
+    let Admitted { prepared, throttled } = service.admit(prepared)?;
+    let placed = match prepared {
+        Some(prepared) => put::append(service, prepared).await?,
+        None => Vec::new(),
+    };
+    if throttled.is_empty() {
+        return Ok(codec.encode(&Answer(placed)));
+    }
+    Ok(codec.encode(&partly(service, &stream, &throttled, placed)))
+}
+
+/// The answer to a call of which not all was stored.
+fn partly(
+    service: &Kinesis,
+    stream: &str,
+    throttled: &[Option<ShardId>],
+    placed: Vec<Placed>,
+) -> api::PutRecordsOutput {
+    let failed = throttled.iter().flatten().count();
+    let mut placed = placed.into_iter();
+    let records = throttled
+        .iter()
+        .map(|throttled| match throttled {
+            Some(shard) => {
+                let failure = put::throttled(service, stream, *shard);
+                api::PutRecordsResultEntry {
+                    error_code: Some(failure.error.code.name().to_owned()),
+                    error_message: Some(failure.error.message),
+                    ..Default::default()
+                }
+            }
+            None => {
+                let placed = placed.next();
+                api::PutRecordsResultEntry {
+                    sequence_number: placed.map(|placed| placed.sequence_number.to_string()),
+                    shard_id: placed.map(|placed| placed.shard.to_string()),
+                    ..Default::default()
+                }
+            }
+        })
+        .collect();
+    api::PutRecordsOutput { failed_record_count: i32::try_from(failed).ok(), records, ..Default::default() }
 }
 
 /// The long way of [`put`].
@@ -183,7 +230,7 @@ impl Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millstream_types::{Position, ShardId};
+    use millstream_types::Position;
     use millstream_wire::{cbor, json};
 
     #[test]

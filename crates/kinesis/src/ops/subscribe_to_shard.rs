@@ -12,10 +12,11 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use millstream_api_kinesis::{self as api, ErrorCode};
 use millstream_control::ConsumerStatus;
-use millstream_engine::{Event, SubscribeError, Subscription, SubscriptionEnd};
+use millstream_engine::{Event, Record, SubscribeError, Subscription, SubscriptionEnd};
 use millstream_shapes::{Codec, Empty, Encode, Encoder, ErrorName};
-use millstream_types::{SequenceNumber, ShardId};
+use millstream_types::{LogShard, SequenceNumber, ShardId};
 use millstream_wire::{error_body, event_stream};
+use std::time::Duration;
 
 pub(crate) async fn run<C: Codec + Clone + Send + Sync + 'static>(
     service: &Kinesis,
@@ -43,7 +44,15 @@ pub(crate) async fn run<C: Codec + Clone + Send + Sync + 'static>(
             SubscribeError::Engine(error) => error::engine(error, account),
         })?;
     let hello = event_stream::initial_response(C::CONTENT_TYPE, &codec.encode(&Empty {}));
-    let frames = Frames { service: service.clone(), codec: codec.clone(), subscription, shard: shard.id };
+    let frames = Frames {
+        service: service.clone(),
+        codec: codec.clone(),
+        subscription,
+        shard: shard.id,
+        log: shard.log,
+        consumer: consumer.arn,
+        pause: Duration::ZERO,
+    };
     let events = stream::unfold(Some(frames), next_frame);
     Ok(stream::once(async { hello }).chain(events).boxed())
 }
@@ -53,13 +62,24 @@ struct Frames<C> {
     codec: C,
     subscription: Subscription,
     shard: ShardId,
+    log: LogShard,
+    consumer: String,
+    /// To be waited before the next event, so that the consumer gets no more than its rate.
+    pause: Duration,
 }
 
 /// The next frame, and what is left to do after it: nothing, after an error.
 async fn next_frame<C: Codec>(frames: Option<Frames<C>>) -> Option<(Bytes, Option<Frames<C>>)> {
     let mut frames = frames?;
+    if !frames.pause.is_zero() {
+        tokio::time::sleep(frames.pause).await;
+    }
     match frames.subscription.next().await {
         Ok(event) => {
+            if frames.service.limits.is_some() {
+                let bytes = event.page.records.iter().map(Record::size).sum();
+                frames.pause = frames.service.pause(&frames.consumer, frames.log, bytes);
+            }
             let body = frames.codec.encode(&event_shape(event, frames.shard));
             Some((
                 event_stream::event(api::SubscribeToShardEvent::EVENT_TYPE, C::CONTENT_TYPE, &body),
