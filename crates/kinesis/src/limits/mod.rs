@@ -162,8 +162,8 @@ impl Kinesis {
         }
     }
 
-    /// How long a consumer waits for its next event from a shard, after one with so many bytes.
-    pub(crate) fn pause(&self, consumer: &str, log: LogShard, bytes: usize) -> Duration {
+    /// An event with so many bytes went to a consumer. How long it is to wait for its next one from the shard.
+    pub(crate) fn sent(&self, consumer: &str, log: LogShard, bytes: usize) -> Duration {
         let Some(limits) = &self.limits else { return Duration::ZERO };
         let key = Key::Consumer(consumer.to_owned(), log);
         match limits.want(settings::CONSUMER_READ_BYTES, key, bytes as u64) {

@@ -16,7 +16,6 @@ use millstream_engine::{Event, Record, SubscribeError, Subscription, Subscriptio
 use millstream_shapes::{Codec, Empty, Encode, Encoder, ErrorName};
 use millstream_types::{LogShard, SequenceNumber, ShardId};
 use millstream_wire::{error_body, event_stream};
-use std::time::Duration;
 
 pub(crate) async fn run<C: Codec + Clone + Send + Sync + 'static>(
     service: &Kinesis,
@@ -51,7 +50,6 @@ pub(crate) async fn run<C: Codec + Clone + Send + Sync + 'static>(
         shard: shard.id,
         log: shard.log,
         consumer: consumer.arn,
-        pause: Duration::ZERO,
     };
     let events = stream::unfold(Some(frames), next_frame);
     Ok(stream::once(async { hello }).chain(events).boxed())
@@ -64,21 +62,21 @@ struct Frames<C> {
     shard: ShardId,
     log: LogShard,
     consumer: String,
-    /// To be waited before the next event, so that the consumer gets no more than its rate.
-    pause: Duration,
 }
 
 /// The next frame, and what is left to do after it: nothing, after an error.
 async fn next_frame<C: Codec>(frames: Option<Frames<C>>) -> Option<(Bytes, Option<Frames<C>>)> {
     let mut frames = frames?;
-    if !frames.pause.is_zero() {
-        tokio::time::sleep(frames.pause).await;
+    // The consumer gets no more than its rate. After an event of ordinary size that takes half a second at most.
+    let pause = frames.service.sent(&frames.consumer, frames.log, 0);
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
     }
     match frames.subscription.next().await {
         Ok(event) => {
             if frames.service.limits.is_some() {
                 let bytes = event.page.records.iter().map(Record::size).sum();
-                frames.pause = frames.service.pause(&frames.consumer, frames.log, bytes);
+                frames.service.sent(&frames.consumer, frames.log, bytes);
             }
             let body = frames.codec.encode(&event_shape(event, frames.shard));
             Some((
