@@ -57,8 +57,8 @@ impl Kinesis {
             )));
         }
         let on_demand = self.own(&state).filter(|stream| stream.mode == StreamMode::OnDemand).count();
-        let more = usize::from(mode == StreamMode::OnDemand);
-        match limits.met_by(settings::ON_DEMAND_STREAMS, on_demand, more) {
+        let another = usize::from(mode == StreamMode::OnDemand);
+        match limits.met_by(settings::ON_DEMAND_STREAMS, on_demand, another) {
             None => Ok(()),
             Some(limit) => Err(exceeded(format!(
                 "This request would exceed the on-demand stream limit for the account {}. Current on-demand stream count \

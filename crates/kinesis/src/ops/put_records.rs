@@ -45,16 +45,15 @@ fn partly(
     let mut placed = placed.into_iter();
     let records = throttled
         .iter()
-        .map(|throttled| match throttled {
-            Some(shard) => {
+        .map(|throttled| {
+            if let Some(shard) = throttled {
                 let failure = put::throttled(service, stream, *shard);
                 api::PutRecordsResultEntry {
                     error_code: Some(failure.error.code.name().to_owned()),
                     error_message: Some(failure.error.message),
                     ..Default::default()
                 }
-            }
-            None => {
+            } else {
                 let placed = placed.next();
                 api::PutRecordsResultEntry {
                     sequence_number: placed.map(|placed| placed.sequence_number.to_string()),
