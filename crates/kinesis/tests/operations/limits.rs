@@ -47,8 +47,8 @@ fn data(bytes: usize) -> String {
     "A".repeat(bytes / 3 * 4)
 }
 
-fn throttled(error: (String, String)) {
-    assert_eq!(error, ("ProvisionedThroughputExceededException".to_owned(), RATE.to_owned()));
+fn throttled(error: &(String, String)) {
+    assert_eq!(*error, ("ProvisionedThroughputExceededException".to_owned(), RATE.to_owned()));
 }
 
 #[tokio::test]
@@ -85,13 +85,13 @@ async fn records_beyond_a_shards_rate_are_refused_one_by_one_and_never_stored() 
     let other = Some("shardId-000000000001");
     assert_eq!(shards, [Some(SHARD), Some(SHARD), other, Some(SHARD), None, other]);
     assert_eq!(service.stored().await, ["MQ==", "Mg==", "NA=="]);
-    throttled(service.refused("PutRecord", put("Nw==", "0")).await);
+    throttled(&service.refused("PutRecord", put("Nw==", "0")).await);
     let all = json!({"StreamName": "s", "Records": [entry("OA==", "0"), entry("OQ==", "1")]});
     let answer = service.call("PutRecords", all).await;
     assert_eq!((&answer["FailedRecordCount"], answer["Records"].as_array().unwrap().len()), (&json!(2), 2));
     assert_eq!(service.throttles("shard-write-records"), 4);
     service.clock.advance_millis(333);
-    throttled(service.refused("PutRecord", put("Nw==", "0")).await);
+    throttled(&service.refused("PutRecord", put("Nw==", "0")).await);
     service.clock.advance_millis(1);
     service.call("PutRecord", put("Nw==", "0")).await;
     assert_eq!(service.stored().await, ["MQ==", "Mg==", "NA==", "Nw=="]);
@@ -102,7 +102,7 @@ async fn bytes_are_limited_with_their_keys_and_a_large_record_is_paid_off() {
     let service = Service::under_aws().await;
     // The whole of a second: 1 MiB with the key of three bytes, less one.
     service.call("PutRecord", put(&data((1 << 20) - 4), "0")).await;
-    throttled(service.refused("PutRecord", put("", "0")).await);
+    throttled(&service.refused("PutRecord", put("", "0")).await);
     service.call("PutRecord", put("", HALF)).await;
     service.clock.advance_millis(1_000);
     service.call("PutRecord", put(&data((1 << 20) - 4), "0")).await;
@@ -111,7 +111,7 @@ async fn bytes_are_limited_with_their_keys_and_a_large_record_is_paid_off() {
     let service = Service::with_stream().await.limited(only(&[("shard-write-bytes", 1_000)]));
     service.call("PutRecord", put(&data(4_998), "0")).await;
     service.clock.advance_millis(4_003);
-    throttled(service.refused("PutRecord", put("", "0")).await);
+    throttled(&service.refused("PutRecord", put("", "0")).await);
     service.clock.advance_millis(1);
     service.call("PutRecord", put("", "0")).await;
 }
@@ -136,10 +136,10 @@ async fn a_shard_is_read_five_times_a_second() {
     for _ in 0..5 {
         service.call("GetRecords", read.clone()).await;
     }
-    throttled(service.refused("GetRecords", read.clone()).await);
+    throttled(&service.refused("GetRecords", read.clone()).await);
     service.clock.advance_millis(200);
     service.call("GetRecords", read.clone()).await;
-    throttled(service.refused("GetRecords", read).await);
+    throttled(&service.refused("GetRecords", read).await);
     assert_eq!(service.throttles("shard-read-calls"), 2);
 }
 
@@ -155,7 +155,7 @@ async fn ten_mebibytes_keep_a_shard_from_being_read_for_five_seconds() {
     let found = page["Records"].as_array().unwrap().len();
     assert_eq!(found, 10);
     service.clock.advance_millis(4_999);
-    throttled(service.refused("GetRecords", read.clone()).await);
+    throttled(&service.refused("GetRecords", read.clone()).await);
     service.clock.advance_millis(1);
     service.call("GetRecords", read).await;
     assert_eq!(service.throttles("shard-read-bytes"), 1);
