@@ -7,6 +7,7 @@ use crate::commands::shard::ShardArguments;
 use crate::commands::stream::StreamArguments;
 use crate::config::LogFormat;
 use crate::destination_options::DestinationOptions;
+use crate::limits::{GivenLimit, Limits};
 use crate::log_command::LogCommand;
 use crate::log_options::LogOptions;
 use crate::tls_options::TlsOptions;
@@ -96,6 +97,24 @@ pub(crate) struct ServeArguments {
     /// Consumers (enhanced fan-out) that a stream may have registered, up to 1000; AWS allows 20 [default: 20]
     #[arg(long, env = "MILLSTREAM_CONSUMERS_PER_STREAM", value_name = "N")]
     pub(crate) consumers_per_stream: Option<usize>,
+
+    /// Which of AWS's limits on rates and counts are enforced: "aws" for all, "none" for sizes only [default: none]
+    #[arg(long, env = "MILLSTREAM_LIMITS", value_name = "WHOSE")]
+    pub(crate) limits: Option<Limits>,
+
+    /// One limit by its name (docs/limits.md), such as shard-write-bytes=2MiB or DescribeStream=none. Can be repeated
+    #[arg(long, env = "MILLSTREAM_LIMIT", value_name = "NAME=VALUE", value_delimiter = ',')]
+    pub(crate) limit: Vec<GivenLimit>,
+
+    /// For tests: shards of on-demand streams are full at one Nth of the load, and are split and merged N times as soon
+    #[arg(
+        long,
+        env = "MILLSTREAM_SCALING_TEST_FACTOR",
+        value_name = "N",
+        hide = true,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
+    pub(crate) scaling_test_factor: Option<u32>,
 
     /// Listen on an address that other machines can reach. There are no credentials yet: whoever reaches it can do
     /// anything, running code included

@@ -2,13 +2,17 @@ use crate::address;
 use crate::byte_size::ByteSize;
 use crate::cli::{ServeArguments, Source};
 use crate::destination_options::DestinationOptions;
+use crate::limits::{LimitValue, Limits, limit_settings};
 use crate::log_options::LogOptions;
 use crate::tls_options::{Tls, TlsMode, TlsOptions};
 use anyhow::{Context, Result, bail, ensure};
 use millstream_control::caps;
+use millstream_engine::ScalingSettings;
 use millstream_functions::Isolation;
+use millstream_kinesis::LimitSettings;
 use millstream_types::Home;
 use serde::{Deserialize, Deserializer, de};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +39,10 @@ struct Settings {
     function_isolation: Option<String>,
     max_workers: Option<usize>,
     consumers_per_stream: Option<usize>,
+    limits: Option<Limits>,
+    /// By name.
+    #[serde(default)]
+    limit: BTreeMap<String, LimitValue>,
     allow_insecure_bind: Option<bool>,
     tls: Option<TlsMode>,
     tls_cert: Option<PathBuf>,
@@ -94,6 +102,8 @@ pub(crate) struct Config {
     pub(crate) max_workers: usize,
     pub(crate) consumers_per_stream: usize,
     pub(crate) tls: Option<Tls>,
+    pub(crate) limits: LimitSettings,
+    pub(crate) scaling: ScalingSettings,
     pub(crate) log: LogOptions,
     pub(crate) destinations: DestinationOptions,
     pub(crate) log_level: String,
@@ -123,6 +133,7 @@ impl Config {
         let most = caps::MOST_CONSUMERS_PER_STREAM;
         ensure!((1..=most).contains(&consumers_per_stream), "consumers-per-stream must be from 1 to {most}");
         let tls = arguments.tls.clone().or(file.tls()).resolve()?;
+        let limits = limit_settings(arguments.limits.or(file.limits), &file.limit, &arguments.limit)?;
         let log = arguments.log.or(file.log());
         log.check()?;
         let storage = storage(&places(&arguments, &file))?;
@@ -136,6 +147,8 @@ impl Config {
             max_workers,
             consumers_per_stream,
             tls,
+            limits,
+            scaling: ScalingSettings::default().quicker(arguments.scaling_test_factor.unwrap_or(1)),
             log,
             destinations: arguments.destinations,
             log_level: arguments.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),

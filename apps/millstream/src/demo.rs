@@ -27,6 +27,8 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     let interrupted = interrupt::token()?;
     let (storage, temporary) = storage(&arguments)?;
     let config = Config {
+        limits: millstream_kinesis::LimitSettings::none(),
+        scaling: millstream_engine::ScalingSettings::default(),
         bind: arguments.bind,
         storage,
         ready_file: None,

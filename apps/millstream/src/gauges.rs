@@ -2,6 +2,7 @@
 
 use millstream_front::{Gauge, ReadGauge};
 use millstream_functions::Functions;
+use millstream_kinesis::Kinesis;
 use millstream_log::Log;
 use millstream_log_embedded::{EmbeddedLog, Stats};
 use millstream_mapping::{LaneStatus, Mappings};
@@ -26,6 +27,16 @@ pub(crate) fn functions(functions: &Functions) -> Vec<Gauge> {
         of("function_workers_idle", "Workers kept warm", |functions| functions.workers().idle),
         of("function_workers_limit", "Workers there may be", |functions| functions.workers().limit),
     ]
+}
+
+pub(crate) fn limits(kinesis: &Kinesis) -> Gauge {
+    let kinesis = kinesis.clone();
+    let read = move || {
+        let throttles = kinesis.throttles();
+        throttles.into_iter().map(|(limit, met)| (vec![("limit", limit.to_owned())], float(met))).collect()
+    };
+    let help = "Records and calls that were refused because of a limit, by the limit's name";
+    Gauge::counter("throttled", help, Box::new(read))
 }
 
 pub(crate) fn mappings(mappings: &Mappings) -> Vec<Gauge> {

@@ -12,6 +12,7 @@ mod destination_options;
 mod gauges;
 mod health;
 mod interrupt;
+mod limits;
 mod log_command;
 mod log_options;
 mod logs;

@@ -91,6 +91,7 @@ impl Server {
         let lifecycles = vec![
             tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO)),
             tokio::spawn(engine.clone().run_retention()),
+            tokio::spawn(engine.clone().run_scaling(config.scaling)),
             tokio::spawn(lambda.clone().run_lifecycle()),
         ];
         gauge_list.extend(gauges::functions(&functions));
@@ -103,6 +104,8 @@ impl Server {
         let only_loopback = config.bind.ip().is_loopback();
         let kinesis =
             Kinesis::new(engine, config.home.clone()).with_consumers_per_stream(config.consumers_per_stream);
+        let kinesis = kinesis.with_limits(config.limits.clone());
+        gauge_list.push(gauges::limits(&kinesis));
         let front =
             Arc::new(Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock, only_loopback));
         let shutdown = CancellationToken::new();

@@ -83,6 +83,11 @@ pub enum ReshardRefusal {
         "{target} shards are more than twice or less than half the {open} open shards of stream {stream}"
     )]
     TooFar { stream: String, target: u32, open: u32 },
+    #[error("shards of stream {stream} were counted anew {limit} times in 24 hours")]
+    TooOften { stream: String, limit: u32 },
+    /// The server wanted to reshard it, and its owner has taken that over.
+    #[error("stream {0} does not manage its shards by itself")]
+    NotOnDemand(String),
     #[error("a stream has at most {limit} open shards")]
     TooManyShards { limit: u32 },
     /// The reshard that the command belongs to is not in the state for it: another command came first.

@@ -55,6 +55,9 @@ pub struct Stream {
     /// The throughput that the stream was last scaled for by hand, in MiB a second: fewer shards it should not have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm_mibps: Option<u32>,
+    /// When UpdateShardCount was used over the last day, where a limit counts that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub count_updates: Vec<Timestamp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -4,8 +4,8 @@
 
 use millstream_control::{
     ActivateStream, ChangeRetention, CloseShards, ControlCommand, CreateStream, DeleteStream, FinishReshard,
-    MergeShards, Refusal, RemoveShards, RemoveStream, ReshardRefusal, RetentionChange, Shard, SplitShard,
-    State, Stream, StreamMode, StreamStatus, UpdateShardCount,
+    MergeShards, Refusal, RemoveShards, RemoveStream, ReshardRefusal, RetentionChange, ScaleStream, Shard,
+    SplitShard, State, Stream, StreamMode, StreamStatus, UpdateShardCount,
 };
 use millstream_types::{HashKey, HashRange, Position, ShardId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,7 +83,7 @@ impl World {
     }
 
     fn update(&mut self, target: u32) -> Result<u32, Refusal> {
-        self.apply(&UpdateShardCount { stream: "s".into(), target })
+        self.apply(&UpdateShardCount { stream: "s".into(), target, per_day: None })
     }
 
     fn close(&mut self, durable: u64) -> usize {
@@ -360,4 +360,87 @@ fn a_snapshot_holds_a_reshard_under_way() {
         while lines.write_next(&mut bytes).unwrap() {}
         assert_eq!(State::from_snapshot(&bytes).unwrap(), world.state);
     }
+}
+
+fn on_demand() -> World {
+    World::with_mode(4, StreamMode::OnDemand)
+}
+
+fn scale(world: &mut World, splits: &[(u64, u128)], merges: &[(u64, u64)]) -> Result<(), Refusal> {
+    let splits = splits.iter().map(|(shard, key)| (ShardId(*shard), HashKey(*key))).collect();
+    let merges = merges.iter().map(|(low, high)| (ShardId(*low), ShardId(*high))).collect();
+    world.apply(&ScaleStream { stream: "s".into(), splits, merges })
+}
+
+#[test]
+fn an_on_demand_stream_is_scaled_in_one_go() {
+    let mut world = on_demand();
+    // Down to a shard for a single key.
+    scale(&mut world, &[(0, 1), (3, u128::MAX)], &[(1, 2)]).unwrap();
+    assert_eq!(world.stream().reshard.as_ref().unwrap().parents.len(), 4);
+    world.finish(3);
+    world.check();
+    let ranges: Vec<_> = world.open().iter().map(|shard| (shard.range.start.0, shard.range.end.0)).collect();
+    let quarter = 1 << 126;
+    assert_eq!(
+        ranges,
+        [
+            (0, 0),
+            (1, quarter - 1),
+            (quarter, 3 * quarter - 1),
+            (3 * quarter, u128::MAX - 1),
+            (u128::MAX, u128::MAX)
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_scaled_is_refused() {
+    let refused =
+        |world: &mut World, splits: &[(u64, u128)], merges: &[(u64, u64)]| match scale(world, splits, merges)
+            .unwrap_err()
+        {
+            Refusal::Reshard(refusal) => refusal,
+            other => panic!("{other}"),
+        };
+    let mut world = on_demand();
+    let quarter = 1 << 126;
+    assert!(matches!(refused(&mut world, &[(0, 0)], &[]), ReshardRefusal::NoCut { .. }));
+    assert!(matches!(refused(&mut world, &[(0, quarter)], &[]), ReshardRefusal::NoCut { .. }));
+    assert!(matches!(refused(&mut world, &[(9, 1)], &[]), ReshardRefusal::NoSuchShard { .. }));
+    assert!(matches!(refused(&mut world, &[(0, 1)], &[(0, 1)]), ReshardRefusal::AlreadyClosed { .. }));
+    assert!(matches!(refused(&mut world, &[], &[(0, 2)]), ReshardRefusal::NotAdjacent { .. }));
+    assert!(matches!(refused(&mut world, &[], &[]), ReshardRefusal::NotUnderWay(_)));
+    scale(&mut world, &[(0, 1)], &[]).unwrap();
+    assert!(matches!(scale(&mut world, &[(1, quarter + 1)], &[]), Err(Refusal::StreamBusy { .. })));
+    world.finish(0);
+    assert!(matches!(refused(&mut world, &[(0, 1)], &[]), ReshardRefusal::AlreadyClosed { .. }));
+    let mut provisioned = World::new(4);
+    assert!(matches!(refused(&mut provisioned, &[(0, 1)], &[]), ReshardRefusal::NotOnDemand(_)));
+}
+
+#[test]
+fn updates_of_the_shard_count_are_counted_over_a_day_where_that_is_asked_for() {
+    let mut world = World::new(2);
+    let update = |world: &mut World, target, per_day| {
+        let begun = world.apply(&UpdateShardCount { stream: "s".into(), target, per_day });
+        if begun.is_ok() && world.stream().reshard.is_some() {
+            world.finish(0);
+        }
+        begun
+    };
+    for use_of_many in 0..10 {
+        world.now = world.now.plus_millis(HOUR);
+        update(&mut world, 2 + use_of_many % 2, Some(10)).unwrap();
+    }
+    let refused = Refusal::from(ReshardRefusal::TooOften { stream: "s".into(), limit: 10 });
+    assert_eq!(update(&mut world, 4, Some(10)), Err(refused.clone()));
+    assert!(update(&mut world, 4, None).is_ok(), "nobody counts");
+    // The first of them is a day ago.
+    world.now = world.now.plus_millis(15 * HOUR - 1);
+    assert_eq!(update(&mut world, 3, Some(10)), Err(refused.clone()));
+    world.now = world.now.plus_millis(1);
+    assert!(update(&mut world, 3, Some(10)).is_ok());
+    assert_eq!(update(&mut world, 4, Some(10)), Err(refused));
+    assert_eq!(world.stream().count_updates.len(), 10);
 }

@@ -1,6 +1,7 @@
 use crate::record;
 use crate::reroute::{Call, Route};
 use crate::router::{Router, hashes_of};
+use crate::scaling::Load;
 use crate::spread::{self, Spread};
 use crate::{Engine, EngineError, caps};
 use bytes::Bytes;
@@ -58,18 +59,20 @@ pub struct Placed {
 /// The records of a call, in the form in which the log takes them.
 #[derive(Debug)]
 pub struct Prepared {
-    route: Route,
-    groups: Vec<Group>,
+    pub(crate) route: Route,
+    pub(crate) groups: Vec<Group>,
     /// Of each record, in the order of the call.
-    slots: Vec<Slot>,
+    pub(crate) slots: Vec<Slot>,
     /// One batch for each group.
-    batches: BatchesBuilder,
+    pub(crate) batches: BatchesBuilder,
+    /// What the scaling of the stream is to know of the call.
+    pub(crate) load: Option<Load>,
 }
 
 /// The records of a call that go to one shard.
 #[derive(Debug)]
 pub(crate) struct Group {
-    shard: ShardId,
+    pub(crate) shard: ShardId,
     pub(crate) log: LogShard,
     records: usize,
     /// Their data and partition keys.
@@ -81,6 +84,8 @@ pub(crate) struct Group {
 pub(crate) struct Slot {
     pub(crate) group: usize,
     pub(crate) index: usize,
+    /// Its data and partition key.
+    pub(crate) bytes: u32,
 }
 
 impl Engine {
@@ -107,7 +112,10 @@ impl Engine {
     /// As [`Engine::append`].
     pub async fn append_prepared(&self, prepared: Prepared) -> Result<Vec<Placed>, EngineError> {
         let prepared = self.on_open_shards(prepared).await?;
-        let Prepared { route, groups, slots, batches } = prepared;
+        let Prepared { route, groups, slots, batches, load } = prepared;
+        if let Some(load) = &load {
+            self.meters.charge(load);
+        }
         let batches = batches.finish(self.clock.now());
         // Shared with what the log gets, for the case that a shard is closed meanwhile.
         let kept = batches.clone();
@@ -130,7 +138,7 @@ impl Engine {
         if !self.has_moved(&prepared.route) {
             return Ok(prepared);
         }
-        let Prepared { route, groups, slots, batches } = prepared;
+        let Prepared { route, groups, slots, batches, load: _ } = prepared;
         let stream = self.after_closing(&route.stream).await?;
         let batches = batches.finish(self.clock.now());
         let records = Call { route, groups: &groups, slots: &slots, batches: &batches }.records()?;
@@ -155,7 +163,8 @@ impl Prepared {
             batches.end_batch();
             from += group.records;
         }
-        Ok(Self { route: Route::new(stream, records), groups, slots, batches })
+        let load = Load::of(stream, &groups, &slots, records);
+        Ok(Self { route: Route::new(stream, records), groups, slots, batches, load })
     }
 
     /// How many records go to each shard, and how many bytes they are. A reshard that comes before they are appended may
@@ -189,7 +198,8 @@ fn group<R: Appendable>(stream: &Stream, records: &[R], turn: usize) -> Option<(
             groups.push(Group { shard: shard.id, log: shard.log, records: 0, bytes: 0 });
             groups.len() - 1
         };
-        slots.push(Slot { group, index: groups[group].records });
+        let bytes = record.partition_key().len() + record.data_length();
+        slots.push(Slot { group, index: groups[group].records, bytes: u32::try_from(bytes).ok()? });
         groups[group].records += 1;
         groups[group].bytes += record.partition_key().len() + record.data_length();
     }

@@ -35,3 +35,10 @@ pub const CLOCK_JUMP_MILLIS: u64 = 300_000;
 
 /// A wall clock that stays ahead this long is believed.
 pub const CLOCK_SETTLES: Duration = Duration::from_hours(1);
+
+/// What a shard takes in a second, by which on-demand streams are scaled (Developer Guide, "Quotas and limits").
+pub const SHARD_BYTES: u64 = 1 << 20;
+pub const SHARD_RECORDS: u64 = 1_000;
+
+/// Shards that an on-demand stream begins with and never goes below (Developer Guide, "On-demand mode": 4 MB/s).
+pub const ON_DEMAND_SHARDS: u32 = 4;

@@ -1,3 +1,4 @@
+use crate::scaling::{Meters, ScalingSettings};
 use crate::steady_time::SteadyTime;
 use crate::subscribe::Registry;
 use millstream_control::Stream;
@@ -39,12 +40,21 @@ pub struct Engine {
     pub(crate) retention: Arc<SteadyTime>,
     /// Where the records of streams that distribute by themselves go next.
     pub(crate) turn: Arc<AtomicUsize>,
+    pub(crate) meters: Arc<Meters>,
 }
 
 impl Engine {
     pub fn new(log: Arc<dyn Log>, control: ControlHandle, clock: Arc<dyn Clock>) -> Self {
         let retention = Arc::new(SteadyTime::new(&*clock));
-        Self { log, control, clock, subscriptions: Arc::default(), retention, turn: Arc::default() }
+        Self {
+            log,
+            control,
+            clock,
+            subscriptions: Arc::default(),
+            retention,
+            turn: Arc::default(),
+            meters: Arc::default(),
+        }
     }
 
     /// Do the work that the control state asks for (log shards of new and deleted streams, consumers), for ever.
@@ -60,6 +70,11 @@ impl Engine {
 
     pub fn log(&self) -> &Arc<dyn Log> {
         &self.log
+    }
+
+    /// Give on-demand streams as many shards as their load needs, for ever.
+    pub async fn run_scaling(self, settings: ScalingSettings) {
+        crate::scaling::run(self, settings).await;
     }
 
     pub fn control(&self) -> &ControlHandle {

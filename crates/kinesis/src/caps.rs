@@ -34,3 +34,6 @@ pub const ON_DEMAND_SHARDS: u32 = millstream_control::caps::ON_DEMAND_SHARDS;
 
 /// Queues of one page of ListQueues.
 pub const LIST_QUEUES: usize = 1_000;
+
+/// Rates that are remembered at the same time, of shards, consumers and callers. One that was not used for a second is not.
+pub const BUCKETS: usize = 65_536;

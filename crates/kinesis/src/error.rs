@@ -232,7 +232,16 @@ fn reshard(refusal: ReshardRefusal, account: &str) -> Failure {
             ErrorCode::LimitExceededException,
             format!("A stream cannot be scaled to more than {limit} shards."),
         ),
-        refusal @ (ReshardRefusal::NotUnderWay(_) | ReshardRefusal::NotExpired { .. }) => {
+        ReshardRefusal::TooOften { stream, limit } => Failure::new(
+            ErrorCode::LimitExceededException,
+            format!(
+                "The shard count of stream {stream} under account {account} cannot be updated more than {limit} times in \
+                 a rolling 24-hour period."
+            ),
+        ),
+        refusal @ (ReshardRefusal::NotUnderWay(_)
+        | ReshardRefusal::NotExpired { .. }
+        | ReshardRefusal::NotOnDemand(_)) => {
             Failure::internal("An internal error occurred; nothing was done.", refusal)
         }
     }
@@ -255,6 +264,15 @@ pub(crate) fn engine(error: EngineError, account: &str) -> Failure {
         EngineError::Append(error) => append(error),
         EngineError::Read(error) => read(error),
     }
+}
+
+/// A shard was written or read too quickly.
+pub(crate) fn shard_rate(stream: &str, shard: &str, account: &str) -> Failure {
+    let stream = name_of_key(stream);
+    Failure::new(
+        ErrorCode::ProvisionedThroughputExceededException,
+        format!("Rate exceeded for shard {shard} in stream {stream} under account {account}."),
+    )
 }
 
 pub(crate) fn no_shard(stream: &str, shard: &str, account: &str) -> Failure {

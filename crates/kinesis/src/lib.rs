@@ -7,6 +7,7 @@
 
 mod error;
 mod iterator;
+mod limits;
 mod monitoring;
 mod ops;
 mod put;
@@ -24,4 +25,5 @@ pub mod caps;
 pub mod meter;
 
 pub use error::Failure;
+pub use limits::LimitSettings;
 pub use service::{Answer, EventFrames, Kinesis};

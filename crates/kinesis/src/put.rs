@@ -15,7 +15,7 @@ use bytes::Bytes;
 use millstream_control::{Distribution, Stream};
 use millstream_engine::{Appendable, NewRecord, Placed, Prepared};
 use millstream_shapes::{BorrowDecoder, DecodeError, RawBlob};
-use millstream_types::HashKey;
+use millstream_types::{HashKey, ShardId};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -135,6 +135,11 @@ pub(crate) fn prepare(
     records: &[NewRecord],
 ) -> Result<Prepared, Failure> {
     service.engine.prepare(stream, records).map_err(|error| error::engine(error, &service.home.account))
+}
+
+/// A record that its shard had no room for in this second.
+pub(crate) fn throttled(service: &Kinesis, stream: &str, shard: ShardId) -> Failure {
+    error::shard_rate(stream, &shard.to_string(), &service.home.account)
 }
 
 pub(crate) async fn append(

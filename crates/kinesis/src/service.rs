@@ -1,4 +1,5 @@
 use crate::error::Failure;
+use crate::limits::Limits;
 use crate::meter::{Call, Metered, Meters};
 use crate::ops;
 use bytes::Bytes;
@@ -20,6 +21,8 @@ pub struct Kinesis {
     pub(crate) queues: Queues,
     pub(crate) consumers_per_stream: usize,
     pub(crate) meters: Arc<Meters>,
+    /// `None` where nothing but sizes is limited.
+    pub(crate) limits: Option<Arc<Limits>>,
 }
 
 /// Event stream frames, ready to be sent. Ends when the subscription does.
@@ -54,7 +57,7 @@ impl Kinesis {
     pub fn new(engine: Engine, home: Home) -> Self {
         let queues = Queues::start(engine.clone());
         let consumers_per_stream = millstream_control::caps::CONSUMERS_PER_STREAM;
-        Self { engine, queues, home, consumers_per_stream, meters: Arc::default() }
+        Self { engine, queues, home, consumers_per_stream, meters: Arc::default(), limits: None }
     }
 
     /// With another limit on the consumers of a stream than AWS's.
@@ -97,6 +100,7 @@ impl Kinesis {
     ) -> Result<Answer, Failure> {
         use Operation as Op;
         let operation = Op::from_name(name).ok_or_else(|| unknown(name))?;
+        self.check_call(operation, codec, body)?;
         match operation {
             Op::AddTagsToStream => answer!(self, codec, body, AddTagsToStream, ops::add_tags_to_stream::run),
             Op::CreateStream => answer!(self, codec, body, CreateStream, ops::create_stream::run),

@@ -10,6 +10,8 @@ mod distribution;
 mod dry_run;
 #[path = "operations/homes.rs"]
 mod homes;
+#[path = "operations/limits.rs"]
+mod limits;
 #[path = "operations/metrics.rs"]
 mod metrics;
 #[path = "operations/resharding.rs"]
@@ -45,11 +47,17 @@ struct Service {
 
 impl Service {
     async fn new() -> Self {
+        let service = Self::without_lifecycle().await;
+        tokio::spawn(service.engine.clone().run_lifecycle(Duration::ZERO));
+        service
+    }
+
+    /// What is being created stays so.
+    async fn without_lifecycle() -> Self {
         let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_500));
         let log: Arc<dyn Log> = Arc::new(MemoryLog::new());
         let control = millstream_control_node::open(log.clone(), clock.clone()).await.unwrap();
         let engine = Engine::new(log, control, clock.clone());
-        tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));
         Self { kinesis: Kinesis::new(engine.clone(), Home::default()), clock, engine }
     }
 

@@ -196,6 +196,7 @@ mod tests {
             distribution: Distribution::default(),
             monitoring: BTreeSet::new(),
             warm_mibps: None,
+            count_updates: Vec::new(),
         }
     }
 

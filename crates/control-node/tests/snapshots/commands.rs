@@ -8,10 +8,11 @@ use millstream_control::{
     DeleteMapping, DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer, Distribution,
     FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, PublishLayerVersion, PublishVersion,
     QueueBegin, QueueSettings, RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue,
-    RemoveStream, ReserveConcurrency, SetCommitment, SetDistribution, SettleMapping, ShardMetric, Source,
-    StartingPosition, State, StreamMode, Tagged, UpdateAlias, UpdateFunction, WarmUp,
+    RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment, SetDistribution, SettleMapping,
+    ShardMetric, Source, StartingPosition, State, StreamMode, Tagged, UpdateAlias, UpdateFunction,
+    UpdateShardCount, WarmUp,
 };
-use millstream_types::{LogShard, Position, Timestamp};
+use millstream_types::{HashKey, LogShard, Position, ShardId, Timestamp};
 use std::collections::BTreeMap;
 
 /// SplitMix64: every choice comes from the seed.
@@ -152,7 +153,7 @@ pub(crate) fn random_command(random: &mut Random, state: &State) -> Command {
 fn stream_command(random: &mut Random) -> Command {
     let (name, consumer) = (random.name("s"), random.name("c"));
     let stream_name = name.clone();
-    match random.below(17) {
+    match random.below(19) {
         13 => SetCommitment { home: String::new(), enabled: random.one_in(2) }.into(),
         14 | 15 => setting_command(random, name),
         16 => {
@@ -177,6 +178,15 @@ fn stream_command(random: &mut Random) -> Command {
         11 => {
             let mode = random.one_in(2).then_some(StreamMode::OnDemand);
             ChangeStream { name, mode, max_record_kib: random.one_in(2).then_some(2_048) }.into()
+        }
+        12 => {
+            let key = HashKey(u128::from(random.next()) << 64);
+            let splits = vec![(ShardId(random.below(4)), key)];
+            ScaleStream { stream: stream_name, splits, merges: vec![(ShardId(2), ShardId(3))] }.into()
+        }
+        17 => {
+            let target = 1 + u32::try_from(random.below(4)).unwrap();
+            UpdateShardCount { stream: stream_name, target, per_day: random.one_in(2).then_some(2) }.into()
         }
         _ => RemoveConsumer { stream: stream_name, consumer }.into(),
     }

@@ -60,6 +60,7 @@ impl ControlCommand for CreateStream {
             distribution: Distribution::default(),
             monitoring: BTreeSet::new(),
             warm_mibps: None,
+            count_updates: Vec::new(),
         };
         state.streams.insert(self.name.clone(), Arc::new(stream));
         Ok(())

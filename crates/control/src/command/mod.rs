@@ -41,6 +41,7 @@ mod remove_queue;
 mod remove_shards;
 mod remove_stream;
 mod reserve_concurrency;
+mod scale_stream;
 mod set_commitment;
 mod set_distribution;
 mod settle_mapping;
@@ -135,6 +136,7 @@ commands! {
     remove_shards::RemoveShards,
     remove_stream::RemoveStream,
     reserve_concurrency::ReserveConcurrency,
+    scale_stream::ScaleStream,
     set_commitment::SetCommitment,
     set_distribution::SetDistribution,
     settle_mapping::SettleMapping,

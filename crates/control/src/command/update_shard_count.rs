@@ -10,12 +10,19 @@ use serde::{Deserialize, Serialize};
 pub struct UpdateShardCount {
     pub stream: String,
     pub target: u32,
+    /// How often this may be done to a stream in 24 hours, this time included. A server's setting, and so part of the
+    /// command. `None`: as often as one likes, and nobody counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<u32>,
 }
+
+/// How long a use counts.
+const DAY_MILLIS: u64 = 86_400_000;
 
 impl ControlCommand for UpdateShardCount {
     type Outcome = u32;
 
-    fn apply(&self, state: &mut State, _at: Timestamp) -> Result<u32, Refusal> {
+    fn apply(&self, state: &mut State, at: Timestamp) -> Result<u32, Refusal> {
         let stream = state.stream(&self.stream)?.clone();
         check_provisioned(&stream)?;
         let mut open: Vec<Shard> = stream.open_shards().cloned().collect();
@@ -31,11 +38,29 @@ impl ControlCommand for UpdateShardCount {
         if stream.status != StreamStatus::Active {
             return Err(Refusal::StreamBusy { name: self.stream.clone(), status: stream.status });
         }
+        let uses = self.counted(&stream.count_updates, at)?;
         if self.target != count {
             let mut planner = Planner::new(&stream, state.last_log_shard);
             planner.retile(&open, &HashRange::tile(self.target));
             state.begin_reshard(&self.stream, planner.finish())?;
         }
+        if let Some(uses) = uses {
+            state.change_stream(&self.stream)?.count_updates = uses;
+        }
         Ok(count)
+    }
+}
+
+impl UpdateShardCount {
+    /// The uses of the last day with this one, if they are counted.
+    fn counted(&self, before: &[Timestamp], at: Timestamp) -> Result<Option<Vec<Timestamp>>, Refusal> {
+        let Some(limit) = self.per_day else { return Ok(None) };
+        let mut uses: Vec<Timestamp> =
+            before.iter().copied().filter(|used| at.millis_since(*used) < DAY_MILLIS).collect();
+        if uses.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            return Err(ReshardRefusal::TooOften { stream: self.stream.clone(), limit }.into());
+        }
+        uses.push(at);
+        Ok(Some(uses))
     }
 }

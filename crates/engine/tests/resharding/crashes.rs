@@ -44,7 +44,7 @@ async fn what_was_begun_is_finished_after_the_restart() {
             world.put(&number.to_string(), HALF / 4 * u128::from(number % 8)).await;
         }
         world.stop_lifecycle();
-        world.submit(UpdateShardCount { stream: "s".into(), target: 4 }).await;
+        world.submit(UpdateShardCount { stream: "s".into(), target: 4, per_day: None }).await;
         go_to(&world, point).await;
         let mut world = world.crash().await;
         assert_eq!(world.stream().status, StreamStatus::Updating, "{point:?}");

@@ -142,7 +142,7 @@ impl Game {
             }
             _ => {
                 let target = u32::try_from(self.random.below(6) + 1).unwrap();
-                control.submit(UpdateShardCount { stream: "s".into(), target }).await.map(drop)
+                control.submit(UpdateShardCount { stream: "s".into(), target, per_day: None }).await.map(drop)
             }
         };
         // One that is refused is no step.

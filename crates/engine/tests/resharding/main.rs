@@ -8,5 +8,6 @@ mod expiry;
 mod held_log;
 mod interleavings;
 mod late_appends;
+mod scaling;
 mod under_load;
 mod world;

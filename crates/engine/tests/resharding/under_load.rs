@@ -9,9 +9,51 @@ use millstream_types::{HashKey, Position, SequenceNumber, ShardId};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::task::JoinHandle;
 
 const WRITERS: u64 = 12;
 const RESHARDS: u64 = 60;
+
+/// Writers and a reader that go on until they are stopped.
+pub(crate) struct Traffic {
+    stop: Arc<AtomicBool>,
+    pub(crate) put: Arc<AtomicU64>,
+    writers: Vec<JoinHandle<Vec<(String, Placed)>>>,
+    reader: JoinHandle<HashSet<SequenceNumber>>,
+}
+
+impl Traffic {
+    pub(crate) fn start(engine: &Engine) -> Self {
+        let (stop, put) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let writers = (0..WRITERS)
+            .map(|writer| tokio::spawn(write(engine.clone(), writer, stop.clone(), put.clone())))
+            .collect();
+        let reader = tokio::spawn(peek(engine.clone(), stop.clone()));
+        Self { stop, put, writers, reader }
+    }
+
+    /// Ends it. What was acknowledged is there once, in order per key, and nothing else was ever read.
+    pub(crate) async fn check(self, world: &World) {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut acknowledged = HashMap::new();
+        for writer in self.writers {
+            acknowledged.extend(writer.await.unwrap());
+        }
+        let numbers: HashSet<_> = acknowledged.values().map(|placed| placed.sequence_number).collect();
+        assert!(self.reader.await.unwrap().is_subset(&numbers), "something was read that does not count");
+        let mut last: HashMap<String, u64> = HashMap::new();
+        let records = world.walk().await;
+        assert_eq!(records.len(), acknowledged.len());
+        for record in records {
+            let number: u64 = std::str::from_utf8(&record.data).unwrap().parse().unwrap();
+            let placed = acknowledged.remove(&format!("{} {number}", record.partition_key)).expect("once");
+            assert_eq!(placed.sequence_number, record.sequence_number);
+            let before = last.insert(record.partition_key.clone(), number);
+            assert!(before.is_none_or(|before| before < number), "{} of {}", number, record.partition_key);
+        }
+        assert!(acknowledged.is_empty());
+    }
+}
 
 /// Puts 0, 1, 2 … under its own keys, each call after the last one was acknowledged, and keeps what it was told.
 async fn write(
@@ -87,7 +129,7 @@ async fn reshard(world: &World, random: &mut impl FnMut(u64) -> u64) {
         },
         _ => {
             let target = u32::try_from(random(10) + 1).unwrap();
-            control.submit(UpdateShardCount { stream: "s".into(), target }).await.map(drop)
+            control.submit(UpdateShardCount { stream: "s".into(), target, per_day: None }).await.map(drop)
         }
     };
     if begun.is_ok() {
@@ -105,35 +147,14 @@ async fn nothing_is_lost_doubled_or_reordered() {
         (choice >> 33) % end
     };
     let world = World::new(2).await;
-    let (stop, put) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let writers: Vec<_> = (0..WRITERS)
-        .map(|writer| tokio::spawn(write(world.engine.clone(), writer, stop.clone(), put.clone())))
-        .collect();
-    let reader = tokio::spawn(peek(world.engine.clone(), stop.clone()));
+    let traffic = Traffic::start(&world.engine);
     for _ in 0..RESHARDS {
-        let before = put.load(Ordering::Relaxed);
+        let before = traffic.put.load(Ordering::Relaxed);
         reshard(&world, &mut random).await;
         // Some load between any two of them.
-        while put.load(Ordering::Relaxed) < before + 20 {
+        while traffic.put.load(Ordering::Relaxed) < before + 20 {
             tokio::task::yield_now().await;
         }
     }
-    stop.store(true, Ordering::Relaxed);
-    let mut acknowledged = HashMap::new();
-    for writer in writers {
-        acknowledged.extend(writer.await.unwrap());
-    }
-    let numbers: HashSet<_> = acknowledged.values().map(|placed| placed.sequence_number).collect();
-    assert!(reader.await.unwrap().is_subset(&numbers), "something was read that does not count");
-    let mut last: HashMap<String, u64> = HashMap::new();
-    let records = world.walk().await;
-    assert_eq!(records.len(), acknowledged.len());
-    for record in records {
-        let number: u64 = std::str::from_utf8(&record.data).unwrap().parse().unwrap();
-        let placed = acknowledged.remove(&format!("{} {number}", record.partition_key)).expect("once");
-        assert_eq!(placed.sequence_number, record.sequence_number);
-        let before = last.insert(record.partition_key.clone(), number);
-        assert!(before.is_none_or(|before| before < number), "{} of {}", number, record.partition_key);
-    }
-    assert!(acknowledged.is_empty());
+    traffic.check(&world).await;
 }

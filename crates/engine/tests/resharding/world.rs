@@ -27,6 +27,10 @@ pub(crate) struct World {
 impl World {
     /// With an active stream `s`. The lifecycle runs.
     pub(crate) async fn new(shards: u32) -> Self {
+        Self::with_mode(shards, StreamMode::Provisioned).await
+    }
+
+    pub(crate) async fn with_mode(shards: u32, mode: StreamMode) -> Self {
         let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
         let mut world = Self::on(Arc::default(), clock).await;
         world.run_lifecycle();
@@ -34,7 +38,7 @@ impl World {
             name: "s".into(),
             arn: "arn:aws:kinesis:us-east-1:000000000000:stream/s".into(),
             shards,
-            mode: StreamMode::Provisioned,
+            mode,
             max_record_kib: 1_024,
             tags: BTreeMap::new(),
         };

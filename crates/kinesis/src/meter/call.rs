@@ -70,6 +70,17 @@ impl<'a> Call<'a> {
         of.success.add(u64::from(result.is_ok()));
     }
 
+    /// A record of it was not stored, as its shard had no room for it.
+    pub(crate) fn throttled(&self, shard: ShardId) {
+        if let Some((stream, meter)) = &self.meant {
+            meter.write_throttled(stream, Some(shard), 1);
+            if self.operation == Metered::PutRecords {
+                meter.put_records_total.add(1);
+                meter.put_records_throttled.add(1);
+            }
+        }
+    }
+
     /// What a call is about to store.
     pub(crate) fn tally(&self, prepared: &Prepared) -> Tally {
         let monitored = self.meant.as_ref().is_some_and(|(stream, _)| !stream.monitoring.is_empty());

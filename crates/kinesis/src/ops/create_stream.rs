@@ -37,6 +37,9 @@ pub(crate) async fn run(service: &Kinesis, input: api::CreateStreamInput) -> Res
         max_record_kib: max_record_kib.unwrap_or(caps::RECORD_KIB),
         tags: tags::of_new(input.tags)?,
     };
+    let turn = service.turn().await;
+    service.check_streams(&turn, mode)?;
+    service.check_shards(&turn, shards)?;
     let created = if warm_mibps.is_none() && distribution == Distribution::default() {
         service.control().submit(create).await
     } else {

@@ -13,11 +13,14 @@ pub(crate) async fn run(
     let streams = || state.streams.values().filter(|stream| service.home.has(&stream.name));
     let open = streams().flat_map(|stream| &stream.shards).filter(|shard| shard.is_open()).count();
     let on_demand = streams().filter(|stream| stream.mode == StreamMode::OnDemand).count();
+    let (shard_limit, on_demand_limit) = service.account_limits();
+    let least =
+        |limit: Option<u64>, most: u64| i32::try_from(limit.unwrap_or(most).min(most)).unwrap_or(i32::MAX);
     Ok(api::DescribeLimitsOutput {
-        shard_limit: i32::try_from(caps::SHARDS).unwrap_or(i32::MAX),
+        shard_limit: least(shard_limit, caps::SHARDS),
         open_shard_count: i32::try_from(open).unwrap_or(i32::MAX),
         on_demand_stream_count: i32::try_from(on_demand).unwrap_or(i32::MAX),
-        on_demand_stream_count_limit: i32::try_from(caps::STREAMS).unwrap_or(i32::MAX),
+        on_demand_stream_count_limit: least(on_demand_limit, caps::STREAMS as u64),
         ..Default::default()
     })
 }

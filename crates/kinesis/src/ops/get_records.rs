@@ -8,7 +8,7 @@ use crate::service::read;
 use crate::{Kinesis, caps, shapes};
 use bytes::Bytes;
 use millstream_api_kinesis::{self as api, ErrorCode};
-use millstream_engine::PageLimit;
+use millstream_engine::{PageLimit, Record};
 use millstream_shapes::{Codec, Encode, Encoder};
 use millstream_types::Timestamp;
 
@@ -69,9 +69,13 @@ async fn run(service: &Kinesis, input: api::GetRecordsInput, call: &mut Call<'_>
     let limit =
         PageLimit { records: limit.unwrap_or(caps::GET_RECORDS_COUNT), bytes: caps::GET_RECORDS_BYTES };
     Failure::if_dry_run(input.dry_run)?;
+    service.check_read(&stream.name, shard.id, shard.log)?;
     let page = service.engine.read(&stream, shard, iterator.position, limit).await;
     let page = page.map_err(|error| error::engine(error, &service.home.account))?;
     call.got(shard.id, &page);
+    if service.limits.is_some() {
+        service.has_read(shard.log, page.records.iter().map(Record::size).sum());
+    }
     // The shard may have been closed since the stream was looked up, and its children are to be told.
     let ended = page.at_end.then(|| service.engine.current(&stream)).transpose();
     let ended = ended.map_err(|error| error::engine(error, &service.home.account))?;

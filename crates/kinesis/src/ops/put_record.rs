@@ -21,6 +21,13 @@ pub(crate) async fn answer<C: Codec>(
         Some(prepared) => prepared,
         None => long(service, codec, body, call)?,
     };
+    let stream = prepared.stream().to_owned();
+    let admitted = service.admit(prepared)?;
+    if let Some(shard) = admitted.throttled.first().copied().flatten() {
+        call.throttled(shard);
+        return Err(put::throttled(service, &stream, shard));
+    }
+    let Some(prepared) = admitted.prepared else { return Err(Failure::validation("No record was given.")) };
     let placed = put::append(service, call, prepared).await?;
     let placed = placed.first().ok_or_else(|| Failure::validation("No record was given."))?;
     Ok(codec.encode(&Answer(*placed)))

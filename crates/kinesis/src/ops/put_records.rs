@@ -1,6 +1,7 @@
 //! PutRecords: up to 500 records and 10 MiB, durable together, each with its shard and sequence number.
 
 use crate::error::Failure;
+use crate::limits::Admitted;
 use crate::meter::Call;
 use crate::put::{self, RawMembers, RawRecord};
 use crate::service::read;
@@ -8,8 +9,10 @@ use crate::{Kinesis, caps};
 use bytes::Bytes;
 use millstream_api_kinesis as api;
 use millstream_engine::{Placed, Prepared};
-use millstream_shapes::{BorrowDecoder, Codec, Decode, DecodeBorrowed, DecodeError, Encode, Encoder, check};
-use millstream_types::{SequenceNumber, SequenceNumberText};
+use millstream_shapes::{
+    BorrowDecoder, Codec, Decode, DecodeBorrowed, DecodeError, Encode, Encoder, ErrorName, check,
+};
+use millstream_types::{SequenceNumber, SequenceNumberText, ShardId};
 use std::ops::Range;
 
 pub(crate) async fn answer<C: Codec>(
@@ -22,8 +25,54 @@ pub(crate) async fn answer<C: Codec>(
         Some(prepared) => prepared,
         None => long(service, codec, body, call)?,
     };
-    let placed = put::append(service, call, prepared).await?;
-    Ok(codec.encode(&Answer(placed)))
+    let Some(_) = &service.limits else {
+        return Ok(codec.encode(&Answer(put::append(service, call, prepared).await?)));
+    };
+    let stream = prepared.stream().to_owned();
+    let Admitted { prepared, throttled } = service.admit(prepared)?;
+    let placed = match prepared {
+        Some(prepared) => put::append(service, call, prepared).await?,
+        None => Vec::new(),
+    };
+    if throttled.is_empty() {
+        return Ok(codec.encode(&Answer(placed)));
+    }
+    for shard in throttled.iter().flatten() {
+        call.throttled(*shard);
+    }
+    Ok(codec.encode(&partly(service, &stream, &throttled, placed)))
+}
+
+/// The answer to a call of which not all was stored.
+fn partly(
+    service: &Kinesis,
+    stream: &str,
+    throttled: &[Option<ShardId>],
+    placed: Vec<Placed>,
+) -> api::PutRecordsOutput {
+    let failed = throttled.iter().flatten().count();
+    let mut placed = placed.into_iter();
+    let records = throttled
+        .iter()
+        .map(|throttled| {
+            if let Some(shard) = throttled {
+                let failure = put::throttled(service, stream, *shard);
+                api::PutRecordsResultEntry {
+                    error_code: Some(failure.error.code.name().to_owned()),
+                    error_message: Some(failure.error.message),
+                    ..Default::default()
+                }
+            } else {
+                let placed = placed.next();
+                api::PutRecordsResultEntry {
+                    sequence_number: placed.map(|placed| placed.sequence_number.to_string()),
+                    shard_id: placed.map(|placed| placed.shard.to_string()),
+                    ..Default::default()
+                }
+            }
+        })
+        .collect();
+    api::PutRecordsOutput { failed_record_count: i32::try_from(failed).ok(), records, ..Default::default() }
 }
 
 /// The long way of [`put`].
@@ -201,7 +250,7 @@ impl Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millstream_types::{Position, ShardId};
+    use millstream_types::Position;
     use millstream_wire::{cbor, json};
 
     #[test]

@@ -20,6 +20,8 @@ pub(crate) async fn run(
     };
     let register =
         RegisterConsumer { stream, name: input.consumer_name, tags: tags::of_new(input.tags)?, limit };
+    let turn = service.turn().await;
+    service.check_consumers(&turn, &register.stream)?;
     let consumer = service.control().submit(register).await;
     let consumer = consumer.map_err(|error| error::control(error, &service.home.account))?;
     Ok(api::RegisterStreamConsumerOutput { consumer: shapes::consumer(consumer), ..Default::default() })

@@ -18,6 +18,8 @@ pub(crate) async fn run(service: &Kinesis, input: api::SplitShardInput) -> Resul
             input.new_starting_hash_key
         ))
     })?;
+    let turn = service.turn().await;
+    service.check_shards(&turn, 1)?;
     let split = service.control().submit(SplitShard { stream: name.clone(), shard, key }).await;
     split.map_err(|error| error::control(error, &service.home.account))?;
     Ok(Empty {})

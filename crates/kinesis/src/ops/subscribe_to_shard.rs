@@ -13,9 +13,9 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use millstream_api_kinesis::{self as api, ErrorCode};
 use millstream_control::ConsumerStatus;
-use millstream_engine::{Event, SubscribeError, Subscription, SubscriptionEnd};
+use millstream_engine::{Event, Record, SubscribeError, Subscription, SubscriptionEnd};
 use millstream_shapes::{Codec, Empty, Encode, Encoder, ErrorName};
-use millstream_types::{SequenceNumber, ShardId};
+use millstream_types::{LogShard, SequenceNumber, ShardId};
 use millstream_wire::{error_body, event_stream};
 use std::sync::Arc;
 
@@ -56,8 +56,15 @@ pub(crate) async fn run<C: Codec + Clone + Send + Sync + 'static>(
             SubscribeError::Engine(error) => error::engine(error, account),
         })?;
     let hello = event_stream::initial_response(C::CONTENT_TYPE, &codec.encode(&Empty {}));
-    let (service, codec, meter) = (service.clone(), codec.clone(), call.meter());
-    let frames = Frames { service, codec, subscription, shard: shard.id, meter };
+    let frames = Frames {
+        service: service.clone(),
+        codec: codec.clone(),
+        subscription,
+        shard: shard.id,
+        log: shard.log,
+        consumer: consumer.arn,
+        meter: call.meter(),
+    };
     let events = stream::unfold(Some(frames), next_frame);
     Ok(stream::once(async { hello }).chain(events).boxed())
 }
@@ -68,13 +75,24 @@ struct Frames<C> {
     subscription: Subscription,
     shard: ShardId,
     meter: Option<Arc<StreamMeter>>,
+    log: LogShard,
+    consumer: String,
 }
 
 /// The next frame, and what is left to do after it: nothing, after an error.
 async fn next_frame<C: Codec>(frames: Option<Frames<C>>) -> Option<(Bytes, Option<Frames<C>>)> {
     let mut frames = frames?;
+    // The consumer gets no more than its rate. After an event of ordinary size that takes half a second at most.
+    let pause = frames.service.sent(&frames.consumer, frames.log, 0);
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
     match frames.subscription.next().await {
         Ok(event) => {
+            if frames.service.limits.is_some() {
+                let bytes = event.page.records.iter().map(Record::size).sum();
+                frames.service.sent(&frames.consumer, frames.log, bytes);
+            }
             if let Some(meter) = &frames.meter {
                 meter.event(&event.stream, frames.shard, &event.page, frames.service.minute());
             }

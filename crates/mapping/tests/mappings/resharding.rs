@@ -102,7 +102,7 @@ async fn a_mapping_from_latest_reads_children_from_their_beginning() {
     world.put_data("before", 0, b"").await;
     world.mapping(Latest, settings(1, 0)).await;
     // Through steps that are born closed.
-    world.submit(UpdateShardCount { stream: "s".into(), target: 4 }).await;
+    world.submit(UpdateShardCount { stream: "s".into(), target: 4, per_day: None }).await;
     world.resharded().await;
     for (key, hash) in [("0", 0), ("1", HALF / 2), ("2", HALF), ("3", u128::MAX)] {
         world.put_data(key, hash, b"").await;
