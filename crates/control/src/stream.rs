@@ -47,6 +47,9 @@ pub struct Stream {
     /// Set while the stream is `Updating`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reshard: Option<Reshard>,
+    /// Its resource policy, as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -107,6 +110,9 @@ pub struct Consumer {
     pub created: Timestamp,
     pub status: ConsumerStatus,
     pub tags: BTreeMap<String, String>,
+    /// Its resource policy, as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 impl Stream {

@@ -6,7 +6,7 @@ use crate::index::{Identity, Index};
 use crate::session::{self, Session, Table};
 use millstream_host::Clock;
 use millstream_host::fs::Stamp;
-use millstream_iam::{Principal, builtin};
+use millstream_iam::{Policy, Principal, Roles, builtin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -90,46 +90,20 @@ impl Keyring {
         if !same(token.unwrap_or_default(), opened.token.reveal()) {
             return None;
         }
-        let role = opened.role_arn.rsplit('/').next().unwrap_or_default();
-        let (id, policies) = match index.role(role) {
-            Some(role) => (role.id, role.policies),
-            // Nobody has said what it may do.
-            None => ("MROA".to_owned(), builtin::policy(builtin::FUNCTION).into_iter().map(Arc::new).collect()),
-        };
+        let (principal, policies) =
+            session_of(&index, &opened.account, &opened.role_arn, &opened.function_name);
         Some(Identity {
             secret: opened.secret.clone(),
-            principal: Principal::Session {
-                account: opened.account.clone(),
-                role_arn: opened.role_arn.clone(),
-                session: opened.function_name.clone(),
-                id,
-            },
+            principal,
             policies,
             tags: std::collections::BTreeMap::new(),
             function: Some(opened.function_arn.clone()),
         })
     }
 
-    /// What a function with this role may do; `None` where nobody asks for credentials.
-    pub fn role(&self, account: &str, role_arn: &str) -> Option<Identity> {
-        let index = self.current()?;
-        let name = role_arn.rsplit('/').next().unwrap_or_default();
-        let (id, policies) = match index.role(name) {
-            Some(role) => (role.id, role.policies),
-            None => ("MROA".to_owned(), builtin::policy(builtin::FUNCTION).into_iter().map(Arc::new).collect()),
-        };
-        Some(Identity {
-            secret: crate::secret::secret(),
-            principal: Principal::Session {
-                account: account.to_owned(),
-                role_arn: role_arn.to_owned(),
-                session: "lambda".to_owned(),
-                id,
-            },
-            policies,
-            tags: std::collections::BTreeMap::new(),
-            function: None,
-        })
+    /// Whether `secret` is that of an access key: for those who cannot sign. Takes the same time wherever they differ.
+    pub fn find_with_secret(&self, access_key_id: &str, secret: &str) -> Option<Identity> {
+        self.find(access_key_id, None).filter(|identity| same(secret, identity.secret.reveal()))
     }
 
     /// A session for a function's worker: the role that the function names, for as long as the session is kept. `None` where
@@ -194,6 +168,32 @@ impl Keyring {
         let Some(document) = file.read()? else { return Ok(None) };
         let index = Index::of(&document, &self.account);
         index.map(Some).map_err(|why| FileError::Form { path: file.path().to_owned(), why })
+    }
+}
+
+/// Who a session of a role is. The file's roles have no paths and belong to the account of whoever takes them on: an ARN
+/// that only ends in the name of one is another role. A role that the file does not define may do what
+/// [`builtin::FUNCTION`] says.
+fn session_of(
+    index: &Index,
+    account: &str,
+    role_arn: &str,
+    session: &str,
+) -> (Principal, Vec<Arc<Policy>>) {
+    let name = role_arn.strip_prefix(&format!("arn:aws:iam::{account}:role/"));
+    let (id, policies) = match name.and_then(|name| index.role(name)) {
+        Some(role) => (role.id, role.policies),
+        None => {
+            ("MROA".to_owned(), builtin::policy(builtin::FUNCTION).into_iter().map(Arc::new).collect())
+        }
+    };
+    let (account, role_arn, session) = (account.to_owned(), role_arn.to_owned(), session.to_owned());
+    (Principal::Session { account, role_arn, session, id }, policies)
+}
+
+impl Roles for Keyring {
+    fn role(&self, account: &str, role_arn: &str) -> Option<(Principal, Vec<Arc<Policy>>)> {
+        Some(session_of(&*self.current()?, account, role_arn, "lambda"))
     }
 }
 

@@ -151,6 +151,7 @@ fn a_session_lives_as_long_as_its_worker() {
         user_agent: None,
         source_function: identity.function,
         now: NOW,
+        roles: None,
     };
     let stream = "arn:aws:kinesis:us-east-1:000000000000:stream/s";
     let may = |action: &str| {
@@ -161,6 +162,13 @@ fn a_session_lives_as_long_as_its_worker() {
     world.file.edit(|all| all.create_role("worker", &["AmazonKinesisReadOnlyAccess".into()])).unwrap();
     world.later();
     assert!(!may("kinesis:PutRecord") && may("kinesis:GetRecords"));
+    // An ARN that only ends in its name is another role's.
+    for other in ["arn:aws:iam::000000000000:role/x/worker", "arn:aws:iam::111111111111:role/worker", "worker"] {
+        let session = keyring.open_session("000000000000", (arn, "f"), other).unwrap();
+        let (id, token) = (&session.key().access_key_id, session.key().token.reveal());
+        let caller = caller(keyring.find(id, Some(token)).unwrap());
+        assert!(caller.may("kinesis:PutRecord", stream, Facts::default(), None).is_ok(), "{other}");
+    }
     drop(session);
     assert!(find(Some(key.token.reveal())).is_none());
     // A user's key comes without a token.

@@ -4,8 +4,15 @@ use crate::policy::Policy;
 use crate::principal::Principal;
 use millstream_types::Timestamp;
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+/// What roles may do: for services that act for somebody under another name.
+pub trait Roles: Debug + Send + Sync {
+    /// The principal and the policies of a role's sessions.
+    fn role(&self, account: &str, role_arn: &str) -> Option<(Principal, Vec<Arc<Policy>>)>;
+}
 
 /// A principal whose signature was verified, with its policies and with how its request came here.
 #[derive(Clone, Debug)]
@@ -24,9 +31,16 @@ pub struct Caller {
     /// The function whose session it is.
     pub source_function: Option<String>,
     pub now: Timestamp,
+    pub roles: Option<Arc<dyn Roles>>,
 }
 
 impl Caller {
+    /// The same request, made under a role. `None` where roles are not known.
+    pub fn under(&self, account: &str, role_arn: &str) -> Option<Self> {
+        let (principal, policies) = self.roles.as_ref()?.role(account, role_arn)?;
+        Some(Self { principal, policies, tags: BTreeMap::new(), source_function: None, ..self.clone() })
+    }
+
     /// Whether it may do `action` (`kinesis:PutRecord`) to `resource` (an ARN, or `*` for actions that have none).
     ///
     /// `resource_policy` is the resource's own, if it has one.

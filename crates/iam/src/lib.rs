@@ -21,7 +21,7 @@ mod principal;
 pub mod builtin;
 pub mod caps;
 
-pub use caller::Caller;
+pub use caller::{Caller, Roles};
 pub use evaluate::{Denial, Why};
 pub use facts::Facts;
 pub use parse::PolicyError;

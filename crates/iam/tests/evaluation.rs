@@ -20,6 +20,7 @@ fn caller(policies: &[&str]) -> Caller {
         user_agent: Some("aws-cli/2".into()),
         source_function: None,
         now: Timestamp::from_millis(1_795_405_546_000),
+        roles: None,
     }
 }
 

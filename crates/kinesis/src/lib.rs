@@ -5,9 +5,11 @@
 
 #![expect(clippy::needless_update, reason = "the next version of the model may add members to any shape")]
 
+mod authorise;
 mod error;
 mod iterator;
 mod ops;
+mod policy;
 mod put;
 mod records;
 mod retention;

@@ -101,6 +101,9 @@ impl Kinesis {
                     ops::decrease_stream_retention_period::run
                 )
             }
+            Op::DeleteResourcePolicy => {
+                answer!(self, codec, body, DeleteResourcePolicy, ops::delete_resource_policy::run)
+            }
             Op::DeleteStream => answer!(self, codec, body, DeleteStream, ops::delete_stream::run),
             Op::DeregisterStreamConsumer => {
                 answer!(self, codec, body, DeregisterStreamConsumer, ops::deregister_stream_consumer::run)
@@ -114,6 +117,9 @@ impl Kinesis {
                 answer!(self, codec, body, DescribeStreamSummary, ops::describe_stream_summary::run)
             }
             Op::GetRecords => ops::get_records::answer(self, codec, body).await.map(Answer::Body),
+            Op::GetResourcePolicy => {
+                answer!(self, codec, body, GetResourcePolicy, ops::get_resource_policy::run)
+            }
             Op::GetShardIterator => {
                 answer!(self, codec, body, GetShardIterator, ops::get_shard_iterator::run)
             }
@@ -142,6 +148,9 @@ impl Kinesis {
             }
             Op::PutRecord => ops::put_record::answer(self, codec, body).await.map(Answer::Body),
             Op::PutRecords => ops::put_records::answer(self, codec, body).await.map(Answer::Body),
+            Op::PutResourcePolicy => {
+                answer!(self, codec, body, PutResourcePolicy, ops::put_resource_policy::run)
+            }
             Op::RegisterStreamConsumer => {
                 answer!(self, codec, body, RegisterStreamConsumer, ops::register_stream_consumer::run)
             }
@@ -172,16 +181,13 @@ impl Kinesis {
             | Op::CreateQueue
             | Op::DeleteChannel
             | Op::DeleteQueue
-            | Op::DeleteResourcePolicy
             | Op::DescribeAccountSettings
             | Op::DescribeChannel
             | Op::DescribeQueue
             | Op::DisableEnhancedMonitoring
             | Op::EnableEnhancedMonitoring
-            | Op::GetResourcePolicy
             | Op::ListChannels
             | Op::ListQueues
-            | Op::PutResourcePolicy
             | Op::ReceiveDeadLetterQueueRecords
             | Op::ReceiveQueueRecords
             | Op::RestoreDeadLetterQueueRecords

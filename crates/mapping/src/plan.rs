@@ -183,6 +183,7 @@ mod tests {
             tags: BTreeMap::new(),
             kept_from: Timestamp::ZERO,
             reshard: None,
+            policy: None,
         }
     }
 

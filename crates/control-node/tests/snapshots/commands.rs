@@ -1,13 +1,7 @@
 //! Random commands of every kind, with few names, so that they meet each other.
 
 use millstream_control::{
-    ActivateConsumer, ActivateMapping, ActivateStream, AliasTarget, ChangeMapping, ChangeStream, ChangeTags,
-    Checkpoint, Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateStream, DeleteAlias,
-    DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteStream,
-    DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
-    PublishLayerVersion, PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveStream,
-    ReserveConcurrency, SettleMapping, Source, StartingPosition, State, StreamMode, UpdateAlias,
-    UpdateFunction,
+    ActivateConsumer, ActivateMapping, ActivateStream, AliasTarget, ChangeMapping, ChangeStream, ChangeTags, Checkpoint, Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateStream, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, PublishLayerVersion, PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveStream, ReserveConcurrency, SetPolicy, SettleMapping, Source, StartingPosition, State, StreamMode, UpdateAlias, UpdateFunction,
 };
 use millstream_types::{LogShard, Position, Timestamp};
 use std::collections::BTreeMap;
@@ -131,7 +125,7 @@ pub(crate) fn random_command(random: &mut Random, state: &State) -> Command {
 fn stream_command(random: &mut Random) -> Command {
     let (name, consumer) = (random.name("s"), random.name("c"));
     let stream_name = name.clone();
-    match random.below(13) {
+    match random.below(14) {
         0 | 1 => stream(&name, 1 + u32::try_from(random.below(4)).unwrap()).into(),
         2 | 3 => ActivateStream { name }.into(),
         4 => DeleteStream { name, enforce_consumer_deletion: random.one_in(2) }.into(),
@@ -145,6 +139,10 @@ fn stream_command(random: &mut Random) -> Command {
             let consumer = random.one_in(2).then_some(consumer);
             let set = BTreeMap::from([(random.name("t"), random.name("v"))]);
             ChangeTags { stream: stream_name, consumer, set, remove: [random.name("t")].into() }.into()
+        }
+        12 => {
+            let (consumer, policy) = (random.one_in(2).then_some(consumer), random.one_in(2));
+            SetPolicy { stream: stream_name, consumer, policy: policy.then(|| "{\"Statement\":[]}".into()) }.into()
         }
         11 => {
             let mode = random.one_in(2).then_some(StreamMode::OnDemand);

@@ -57,6 +57,7 @@ impl ControlCommand for CreateStream {
             tags: self.tags.clone(),
             kept_from: Timestamp::ZERO,
             reshard: None,
+            policy: None,
         };
         state.streams.insert(self.name.clone(), Arc::new(stream));
         Ok(())

@@ -31,6 +31,7 @@ mod remove_mapping;
 mod remove_shards;
 mod remove_stream;
 mod reserve_concurrency;
+mod set_policy;
 mod settle_mapping;
 mod split_shard;
 mod update_alias;
@@ -110,6 +111,7 @@ commands! {
     remove_shards::RemoveShards,
     remove_stream::RemoveStream,
     reserve_concurrency::ReserveConcurrency,
+    set_policy::SetPolicy,
     settle_mapping::SettleMapping,
     split_shard::SplitShard,
     update_alias::UpdateAlias,

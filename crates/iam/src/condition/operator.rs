@@ -67,7 +67,7 @@ impl Operator {
         let fine = match &self {
             Self::Number { values, .. } => every(values, |text| number(text).is_some()),
             Self::Date { values, .. } => every(values, |text| date(text).is_some()),
-            Self::Bool(values) => every(values, |text| is_bool(text)),
+            Self::Bool(values) => every(values, is_bool),
             Self::Binary(values) => {
                 values.iter().all(|text| base64_simd::STANDARD.decode_to_vec(text).is_ok())
             }
@@ -147,7 +147,7 @@ fn date(text: &str) -> Option<i64> {
         return Some(seconds);
     }
     let (day, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
-    let mut fields = day.splitn(3, '-').map(|field| digits(field));
+    let mut fields = day.splitn(3, '-').map(digits);
     let (year, month, day) = (fields.next()??, fields.next()??, fields.next()??);
     let (clock, offset) = match time.find(['Z', '+', '-']) {
         Some(at) => time.split_at(at),
@@ -162,7 +162,7 @@ fn date(text: &str) -> Option<i64> {
         }
     };
     let clock = clock.split_once('.').map_or(clock, |(clock, _fraction)| clock);
-    let mut fields = clock.splitn(3, ':').map(|field| digits(field));
+    let mut fields = clock.splitn(3, ':').map(digits);
     let (hour, minute) = (fields.next()??, fields.next()??);
     let second = fields.next().unwrap_or(Some(0))?;
     let fits = (1..=12).contains(&month)

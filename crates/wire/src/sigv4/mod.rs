@@ -44,6 +44,16 @@ pub(crate) fn is_mac_of(key: &[u8], data: &[u8], given: &[u8]) -> bool {
     mac(key, data).verify_slice(given).is_ok()
 }
 
+/// A MAC (HMAC-SHA256) of our own, in hexadecimal, for tokens that clients carry.
+pub fn mac_hex(key: &[u8], data: &[u8]) -> String {
+    hex(&hmac(key, data))
+}
+
+/// Whether `given` is [`mac_hex`] of the same, in a time that does not depend on where they differ.
+pub fn is_mac_hex(key: &[u8], data: &[u8], given: &str) -> bool {
+    is_mac_of(key, data, &unhex(given).unwrap_or_default())
+}
+
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().saturating_mul(2));
     for byte in bytes {
