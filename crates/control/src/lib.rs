@@ -25,7 +25,11 @@ pub mod caps;
 
 pub use command::{
     ActivateConsumer, ActivateMapping, ActivateStream, ChangeMapping, ChangeRetention, ChangeStream,
-    ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateAlias, CreateFunction, CreateMapping, CreateStream, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion, PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveShards, RemoveStream, ReserveConcurrency, RetentionChange, SetPolicy, SettleMapping, SplitShard, UpdateAlias, UpdateFunction,
+    ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateAlias, CreateFunction, CreateMapping,
+    CreateStream, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
+    DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion,
+    PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveShards, RemoveStream,
+    ReserveConcurrency, RetentionChange, SetPolicy, SettleMapping, SplitShard, UpdateAlias, UpdateFunction,
     UpdateShardCount,
 };
 pub use entry::{Entry, EntryError};

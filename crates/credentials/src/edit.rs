@@ -133,7 +133,8 @@ impl Document {
         check_policy_name(name)?;
         let users = self.users.iter().map(|(user, is)| (format!("user {user}"), &is.policies));
         let roles = self.roles.iter().map(|(role, is)| (format!("role {role}"), &is.policies));
-        if let Some((to, _)) = users.chain(roles).find(|(_, policies)| policies.iter().any(|own| own == name)) {
+        if let Some((to, _)) = users.chain(roles).find(|(_, policies)| policies.iter().any(|own| own == name))
+        {
             return Err(EditError::Attached { name: name.to_owned(), to });
         }
         self.policies.remove(name).map(drop).ok_or_else(|| missing(POLICY, name))
@@ -142,14 +143,16 @@ impl Document {
     /// Give a user a policy.
     pub fn attach(&mut self, policy: &str, user: &str) -> Result<(), EditError> {
         self.known(policy)?;
-        let attached = self.users.get_mut(user).ok_or_else(|| missing(USER, user)).map(|user| &mut user.policies)?;
+        let attached =
+            self.users.get_mut(user).ok_or_else(|| missing(USER, user)).map(|user| &mut user.policies)?;
         add(attached, policy)
     }
 
     /// Give a role a policy.
     pub fn attach_to_role(&mut self, policy: &str, role: &str) -> Result<(), EditError> {
         self.known(policy)?;
-        let attached = self.roles.get_mut(role).ok_or_else(|| missing(ROLE, role)).map(|role| &mut role.policies)?;
+        let attached =
+            self.roles.get_mut(role).ok_or_else(|| missing(ROLE, role)).map(|role| &mut role.policies)?;
         add(attached, policy)
     }
 
@@ -219,7 +222,10 @@ mod tests {
         let mut all = Document::default();
         let first = all.create_user("ada", None, &["AdministratorAccess".into()], NOW).unwrap();
         assert_eq!(all.users["ada"].keys, [first.clone()]);
-        assert_eq!(all.create_user("ada", None, &[], NOW), Err(EditError::Exists { kind: "user", name: "ada".into() }));
+        assert_eq!(
+            all.create_user("ada", None, &[], NOW),
+            Err(EditError::Exists { kind: "user", name: "ada".into() })
+        );
         let second = all.rotate("ada", true, NOW).unwrap();
         assert_eq!(all.rotate("ada", true, NOW), Err(EditError::TwoKeys("ada".into())));
         all.remove_key("ada", &first.id).unwrap();

@@ -57,7 +57,12 @@ impl CredentialsFile {
         let bytes = fs::read(&self.path).map_err(|error| self.io(error))?;
         // The parser's own words name a place, and never show a value.
         let document: Document = serde_json::from_slice(&bytes).map_err(|error| {
-            self.form(format!("line {}, column {}: {:?} error", error.line(), error.column(), error.classify()))
+            self.form(format!(
+                "line {}, column {}: {:?} error",
+                error.line(),
+                error.column(),
+                error.classify()
+            ))
         })?;
         if document.format != FORMAT {
             return Err(self.form(format!("format {} is not known to this version", document.format)));
@@ -66,7 +71,10 @@ impl CredentialsFile {
     }
 
     /// Change it. Others who change it at the same time wait. Its directory is made if there is none.
-    pub fn edit<T>(&self, change: impl FnOnce(&mut Document) -> Result<T, EditError>) -> Result<T, FileError> {
+    pub fn edit<T>(
+        &self,
+        change: impl FnOnce(&mut Document) -> Result<T, EditError>,
+    ) -> Result<T, FileError> {
         if let Some(directory) = self.path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
             fs::create_dir_all(directory).map_err(|error| self.io(error))?;
         }

@@ -54,7 +54,10 @@ impl Index {
         }
         let attached = |to: &str, names: &[String]| {
             let find = |name: &String| {
-                parsed.get(name).cloned().ok_or_else(|| format!("{to} has a policy that is not there: {name}"))
+                parsed
+                    .get(name)
+                    .cloned()
+                    .ok_or_else(|| format!("{to} has a policy that is not there: {name}"))
             };
             names.iter().map(find).collect::<Result<Vec<_>, _>>()
         };
@@ -76,7 +79,9 @@ impl Index {
             for key in &user.keys {
                 // Whoever can sign with nothing is anybody.
                 if key.id.is_empty() || key.secret.reveal().len() < 16 {
-                    return Err(format!("user {name} has a key without an id, or with a secret that is too short"));
+                    return Err(format!(
+                        "user {name} has a key without an id, or with a secret that is too short"
+                    ));
                 }
                 let identity = Arc::new(identity(&key.secret, &policies));
                 if index.by_key.insert(key.id.clone(), identity).is_some() {

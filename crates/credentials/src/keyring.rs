@@ -108,12 +108,7 @@ impl Keyring {
 
     /// A session for a function's worker: the role that the function names, for as long as the session is kept. `None` where
     /// nobody asks for credentials.
-    pub fn open_session(
-        &self,
-        account: &str,
-        function: (&str, &str),
-        role_arn: &str,
-    ) -> Option<Session> {
+    pub fn open_session(&self, account: &str, function: (&str, &str), role_arn: &str) -> Option<Session> {
         self.current()?;
         Session::open(&self.sessions, account, function, role_arn)
     }
@@ -145,7 +140,9 @@ impl Keyring {
                     }
                     Ok(None) => self.vanished(),
                     // Those that were good stay: to let nobody in would be worse than to be late.
-                    Err(error) => tracing::error!(%error, "the changed credentials cannot be used; the old ones stay"),
+                    Err(error) => {
+                        tracing::error!(%error, "the changed credentials cannot be used; the old ones stay")
+                    }
                 }
             }
             Err(error) => tracing::error!(%error, "the credentials cannot be looked at; the old ones stay"),
@@ -155,7 +152,9 @@ impl Keyring {
     fn vanished(&self) {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         if index.is_some() {
-            tracing::error!("the credentials file is gone: nobody is let in until there is one, or the server starts anew");
+            tracing::error!(
+                "the credentials file is gone: nobody is let in until there is one, or the server starts anew"
+            );
             *index = Some(Arc::default());
         }
     }
@@ -174,18 +173,11 @@ impl Keyring {
 /// Who a session of a role is. The file's roles have no paths and belong to the account of whoever takes them on: an ARN
 /// that only ends in the name of one is another role. A role that the file does not define may do what
 /// [`builtin::FUNCTION`] says.
-fn session_of(
-    index: &Index,
-    account: &str,
-    role_arn: &str,
-    session: &str,
-) -> (Principal, Vec<Arc<Policy>>) {
+fn session_of(index: &Index, account: &str, role_arn: &str, session: &str) -> (Principal, Vec<Arc<Policy>>) {
     let name = role_arn.strip_prefix(&format!("arn:aws:iam::{account}:role/"));
     let (id, policies) = match name.and_then(|name| index.role(name)) {
         Some(role) => (role.id, role.policies),
-        None => {
-            ("MROA".to_owned(), builtin::policy(builtin::FUNCTION).into_iter().map(Arc::new).collect())
-        }
+        None => ("MROA".to_owned(), builtin::policy(builtin::FUNCTION).into_iter().map(Arc::new).collect()),
     };
     let (account, role_arn, session) = (account.to_owned(), role_arn.to_owned(), session.to_owned());
     (Principal::Session { account, role_arn, session, id }, policies)

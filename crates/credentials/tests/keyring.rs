@@ -73,7 +73,8 @@ fn a_file_that_breaks_or_vanishes_opens_nothing() {
     let world = World::new();
     let key = world.user("ada", ADMIN);
     let keyring = world.open().unwrap();
-    fs::write_private(world.file.path(), b"{\"format\":1,\"users\":{\"ada\":{\"secret\":\"hunter2\"").unwrap();
+    fs::write_private(world.file.path(), b"{\"format\":1,\"users\":{\"ada\":{\"secret\":\"hunter2\"")
+        .unwrap();
     world.later();
     assert!(keyring.find(&key.id, None).is_some(), "the old ones stay");
     let error = world.open().unwrap_err().to_string();
@@ -163,7 +164,9 @@ fn a_session_lives_as_long_as_its_worker() {
     world.later();
     assert!(!may("kinesis:PutRecord") && may("kinesis:GetRecords"));
     // An ARN that only ends in its name is another role's.
-    for other in ["arn:aws:iam::000000000000:role/x/worker", "arn:aws:iam::111111111111:role/worker", "worker"] {
+    for other in
+        ["arn:aws:iam::000000000000:role/x/worker", "arn:aws:iam::111111111111:role/worker", "worker"]
+    {
         let session = keyring.open_session("000000000000", (arn, "f"), other).unwrap();
         let (id, token) = (&session.key().access_key_id, session.key().token.reveal());
         let caller = caller(keyring.find(id, Some(token)).unwrap());

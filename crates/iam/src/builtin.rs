@@ -10,7 +10,10 @@ pub const ADMINISTRATOR: &str = "AdministratorAccess";
 pub const FUNCTION: &str = "MillstreamFunctionDefault";
 
 const ALL: [(&str, &str); 6] = [
-    (ADMINISTRATOR, r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#),
+    (
+        ADMINISTRATOR,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
+    ),
     (
         "AmazonKinesisFullAccess",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kinesis:*","Resource":"*"}]}"#,

@@ -70,7 +70,9 @@ pub(crate) fn decide(request: &Request<'_>, resource_policy: Option<&Policy>) ->
     let same_account =
         account_of(request.resource).is_none_or(|account| account == request.caller.principal.account());
     match (allows, grant, same_account) {
-        (true, _, true) | (_, Grant::Principal, true) | (true, Grant::Account | Grant::Principal, false) => Ok(()),
+        (true, _, true) | (_, Grant::Principal, true) | (true, Grant::Account | Grant::Principal, false) => {
+            Ok(())
+        }
         (true, Grant::None, false) => no(Why::NoResourcePolicy),
         (false, _, _) => no(Why::NoIdentityPolicy),
     }

@@ -59,7 +59,11 @@ mod tests {
             ("::/0", "::1", true),
             ("10.0.0.0/8", "::ffff:10.1.2.3", true),
         ] {
-            assert_eq!(Range::parse(range).unwrap().contains(address.parse().unwrap()), is, "{range} {address}");
+            assert_eq!(
+                Range::parse(range).unwrap().contains(address.parse().unwrap()),
+                is,
+                "{range} {address}"
+            );
         }
         for bad in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/-1", "host"] {
             assert_eq!(Range::parse(bad), None, "{bad}");

@@ -20,8 +20,8 @@ pub(crate) fn policy(text: &str, kind: Kind) -> Result<Policy, PolicyError> {
     if text.len() > caps::POLICY_BYTES {
         return wrong(format!("The policy has more than {} bytes.", caps::POLICY_BYTES));
     }
-    let value: Value =
-        serde_json::from_str(text).map_err(|error| PolicyError(format!("The policy is not JSON: {error}.")))?;
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| PolicyError(format!("The policy is not JSON: {error}.")))?;
     let Value::Object(members) = value else { return wrong("The policy is not a JSON object.") };
     let mut statements = None;
     // The default is the older language, which knows no variables.
@@ -55,7 +55,15 @@ pub(crate) fn policy(text: &str, kind: Kind) -> Result<Policy, PolicyError> {
 fn statement(value: &Value, kind: Kind, variables: bool) -> Result<Statement, PolicyError> {
     let Value::Object(members) = value else { return wrong("A statement is not a JSON object.") };
     let known = [
-        "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
+        "Sid",
+        "Effect",
+        "Principal",
+        "NotPrincipal",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
     ];
     if let Some(other) = members.keys().find(|name| !known.contains(&name.as_str())) {
         return wrong(format!("A statement has a member that is not known: {other}."));
@@ -155,7 +163,11 @@ fn principals(members: &Map<String, Value>) -> Result<Option<Principals>, Policy
             }
             list
         }
-        _ => return wrong("A Principal is * or an object such as {\"AWS\": \"arn:aws:iam::123456789012:user/ada\"}."),
+        _ => {
+            return wrong(
+                "A Principal is * or an object such as {\"AWS\": \"arn:aws:iam::123456789012:user/ada\"}.",
+            );
+        }
     };
     Ok(Some(Principals { negated, list }))
 }
@@ -168,7 +180,9 @@ fn named(kind: &str, text: &str) -> Result<Named, PolicyError> {
         "AWS" => {
             let fields: Vec<&str> = text.splitn(6, ':').collect();
             match fields.as_slice() {
-                ["arn", partition, "iam", "", account, "root"] if !partition.is_empty() && is_account(account) => {
+                ["arn", partition, "iam", "", account, "root"]
+                    if !partition.is_empty() && is_account(account) =>
+                {
                     Ok(Named::Account((*account).to_owned()))
                 }
                 ["arn", partition, "iam" | "sts", "", account, resource]
@@ -183,6 +197,8 @@ fn named(kind: &str, text: &str) -> Result<Named, PolicyError> {
             }
         }
         "Service" | "Federated" | "CanonicalUser" => Ok(Named::Other(text.to_owned())),
-        other => wrong(format!("A principal is AWS, Service, Federated or CanonicalUser, and {other} is not.")),
+        other => {
+            wrong(format!("A principal is AWS, Service, Federated or CanonicalUser, and {other} is not."))
+        }
     }
 }

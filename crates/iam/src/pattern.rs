@@ -194,7 +194,11 @@ mod tests {
         ] {
             assert_eq!(glob(pattern, text), is, "{pattern} {text}");
         }
-        assert!(matches(&Pattern::new("KINESIS:put*", false, true).pieces, "kinesis:PutRecord", Case::Ignored));
+        assert!(matches(
+            &Pattern::new("KINESIS:put*", false, true).pieces,
+            "kinesis:PutRecord",
+            Case::Ignored
+        ));
     }
 
     #[test]

@@ -119,7 +119,9 @@ impl Named {
         match self {
             Self::Everybody => Grant::Principal,
             Self::Account(account) if account == principal.account() => Grant::Account,
-            Self::Arn(arn) if *arn == principal.arn() || *arn == principal.principal_arn() => Grant::Principal,
+            Self::Arn(arn) if *arn == principal.arn() || *arn == principal.principal_arn() => {
+                Grant::Principal
+            }
             Self::Account(_) | Self::Arn(_) | Self::Other(_) => Grant::None,
         }
     }

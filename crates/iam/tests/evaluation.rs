@@ -66,7 +66,8 @@ fn an_explicit_deny_wins() {
     let all = statement(r#""Effect":"Allow","Action":"*","Resource":"*""#);
     let no = statement(r#""Effect":"Deny","Action":"kinesis:DeleteStream","Resource":"*""#);
     assert!(may(&[&all, &no], "kinesis:PutRecord"));
-    let denial = caller(&[&all, &no]).may("kinesis:DeleteStream", STREAM, Facts::default(), None).unwrap_err();
+    let denial =
+        caller(&[&all, &no]).may("kinesis:DeleteStream", STREAM, Facts::default(), None).unwrap_err();
     assert!(denial.to_string().ends_with("stream/orders with an explicit deny in an identity-based policy"));
 }
 
@@ -80,14 +81,19 @@ fn not_action_and_not_resource() {
     // Actions are compared without regard to case, resources with it.
     let lower = statement(r#""Effect":"Allow","Action":"KINESIS:putrecord","Resource":"*""#);
     assert!(may(&[&lower], "kinesis:PutRecord"));
-    let upper = statement(&format!(r#""Effect":"Allow","Action":"*","Resource":"{}""#, STREAM.replace("orders", "Orders")));
+    let upper = statement(&format!(
+        r#""Effect":"Allow","Action":"*","Resource":"{}""#,
+        STREAM.replace("orders", "Orders")
+    ));
     assert!(!may(&[&upper], "kinesis:PutRecord"));
 }
 
 #[test]
 fn variables_stand_for_the_caller() {
     let own = |resource: &str| {
-        let text = statement(&format!(r#""Effect":"Allow","Action":"kinesis:*","Resource":"arn:aws:kinesis:*:*:{resource}""#));
+        let text = statement(&format!(
+            r#""Effect":"Allow","Action":"kinesis:*","Resource":"arn:aws:kinesis:*:*:{resource}""#
+        ));
         let policy = Policy::parse(&text, Kind::Identity).unwrap();
         let mut caller = caller(&[]);
         caller.policies.push(Arc::new(policy));
@@ -104,14 +110,16 @@ fn variables_stand_for_the_caller() {
     // What a variable stands for is a text, also where it looks like a wildcard.
     assert!(own("stream/a${*}")("a*") && !own("stream/a${*}")("ab"));
     // Before 2012 there were none.
-    let old = statement(r#""Effect":"Allow","Action":"*","Resource":"arn:aws:kinesis:*:*:stream/${aws:username}""#)
-        .replace("2012-10-17", "2008-10-17");
+    let old =
+        statement(r#""Effect":"Allow","Action":"*","Resource":"arn:aws:kinesis:*:*:stream/${aws:username}""#)
+            .replace("2012-10-17", "2008-10-17");
     assert!(!may(&[&old], "kinesis:PutRecord"));
 }
 
 #[test]
 fn conditions_on_texts() {
-    let equals = |operator: &str, value: &str| holds(&format!(r#"{{"{operator}":{{"aws:username":{value}}}}}"#));
+    let equals =
+        |operator: &str, value: &str| holds(&format!(r#"{{"{operator}":{{"aws:username":{value}}}}}"#));
     assert!(equals("StringEquals", r#""ada""#) && !equals("StringEquals", r#""Ada""#));
     assert!(equals("StringEquals", r#"["bob","ada"]"#) && !equals("StringEquals", r#""a*""#));
     assert!(!equals("StringNotEquals", r#"["bob","ada"]"#) && equals("StringNotEquals", r#"["bob","eve"]"#));
@@ -124,44 +132,57 @@ fn conditions_on_texts() {
 
 #[test]
 fn conditions_on_arns() {
-    let arn = |operator: &str, value: &str| {
-        holds(&format!(r#"{{"{operator}":{{"aws:PrincipalArn":"{value}"}}}}"#))
-    };
+    let arn =
+        |operator: &str, value: &str| holds(&format!(r#"{{"{operator}":{{"aws:PrincipalArn":"{value}"}}}}"#));
     for operator in ["ArnEquals", "ArnLike"] {
         assert!(arn(operator, "arn:aws:iam::*:user/a*"));
         assert!(!arn(operator, "arn:aws:iam::111122223333:user/bob"));
         assert!(!arn(operator, "arn:*:user/ada"), "a wildcard stays in its part");
     }
     assert!(!arn("ArnNotLike", "arn:aws:iam::*:user/a*") && arn("ArnNotEquals", "arn:aws:iam::*:user/b*"));
-    assert!(holds(r#"{"StringEquals":{"aws:PrincipalAccount":"111122223333","aws:ResourceAccount":"111122223333"}}"#));
+    assert!(holds(
+        r#"{"StringEquals":{"aws:PrincipalAccount":"111122223333","aws:ResourceAccount":"111122223333"}}"#
+    ));
 }
 
 #[test]
 fn conditions_on_numbers_dates_and_booleans() {
-    let epoch = |operator: &str, value: &str| holds(&format!(r#"{{"{operator}":{{"aws:EpochTime":{value}}}}}"#));
+    let epoch =
+        |operator: &str, value: &str| holds(&format!(r#"{{"{operator}":{{"aws:EpochTime":{value}}}}}"#));
     assert!(epoch("NumericEquals", "1795405546") && !epoch("NumericNotEquals", r#""1795405546""#));
     assert!(epoch("NumericLessThan", "1795405547") && !epoch("NumericLessThan", "1795405546"));
     assert!(epoch("NumericLessThanEquals", "1795405546") && epoch("NumericGreaterThanEquals", "1795405546"));
     assert!(epoch("NumericGreaterThan", "0") && !epoch("NumericGreaterThan", "1795405546"));
-    let date = |operator: &str, value: &str| holds(&format!(r#"{{"{operator}":{{"aws:CurrentTime":"{value}"}}}}"#));
+    let date =
+        |operator: &str, value: &str| holds(&format!(r#"{{"{operator}":{{"aws:CurrentTime":"{value}"}}}}"#));
     assert!(date("DateLessThan", "2026-11-23T04:00:00Z") && !date("DateLessThan", "2026-11-23T03:00:00Z"));
     assert!(date("DateGreaterThan", "2026-11-23") && date("DateEquals", "2026-11-23T03:45:46Z"));
-    assert!(date("DateGreaterThanEquals", "2026-11-23T03:45:46Z") && date("DateLessThanEquals", "2026-11-23T03:45:46Z"));
+    assert!(
+        date("DateGreaterThanEquals", "2026-11-23T03:45:46Z")
+            && date("DateLessThanEquals", "2026-11-23T03:45:46Z")
+    );
     assert!(!date("DateNotEquals", "1795405546"));
-    assert!(holds(r#"{"Bool":{"aws:SecureTransport":"false"}}"#) && !holds(r#"{"Bool":{"aws:SecureTransport":true}}"#));
+    assert!(
+        holds(r#"{"Bool":{"aws:SecureTransport":"false"}}"#)
+            && !holds(r#"{"Bool":{"aws:SecureTransport":true}}"#)
+    );
 }
 
 #[test]
 fn conditions_on_addresses() {
-    let from = |operator: &str, value: &str| holds(&format!(r#"{{"{operator}":{{"aws:SourceIp":{value}}}}}"#));
+    let from =
+        |operator: &str, value: &str| holds(&format!(r#"{{"{operator}":{{"aws:SourceIp":{value}}}}}"#));
     assert!(from("IpAddress", r#""10.0.0.0/8""#) && !from("IpAddress", r#""192.0.2.0/24""#));
     assert!(from("IpAddress", r#"["192.0.2.0/24","10.1.2.3"]"#));
-    assert!(!from("NotIpAddress", r#"["192.0.2.0/24","10.1.2.3"]"#) && from("NotIpAddress", r#""192.0.2.0/24""#));
+    assert!(
+        !from("NotIpAddress", r#"["192.0.2.0/24","10.1.2.3"]"#) && from("NotIpAddress", r#""192.0.2.0/24""#)
+    );
 }
 
 #[test]
 fn a_key_that_is_not_there() {
-    let source = |operator: &str| holds(&format!(r#"{{"{operator}":{{"aws:SourceArn":"arn:aws:x:y:z:w"}}}}"#));
+    let source =
+        |operator: &str| holds(&format!(r#"{{"{operator}":{{"aws:SourceArn":"arn:aws:x:y:z:w"}}}}"#));
     assert!(!source("ArnLike") && source("ArnLikeIfExists") && source("ArnNotLike"));
     assert!(!source("StringEquals") && source("StringEqualsIfExists") && source("StringNotEquals"));
     let null = |key: &str, is: &str| holds(&format!(r#"{{"Null":{{"{key}":"{is}"}}}}"#));
@@ -202,7 +223,12 @@ fn every_condition_must_hold() {
     assert!(!holds(r#"{"StringEquals":{"aws:username":"ada","aws:PrincipalAccount":"999999999999"}}"#));
 }
 
-fn with_resource(principal: &str, identity: &[&str], caller_account: &str, effect: &str) -> Result<(), String> {
+fn with_resource(
+    principal: &str,
+    identity: &[&str],
+    caller_account: &str,
+    effect: &str,
+) -> Result<(), String> {
     let text = format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"{effect}","Principal":{principal},"Action":"kinesis:PutRecord","Resource":"{STREAM}"}}]}}"#
     );
@@ -227,7 +253,9 @@ fn resource_policies_and_identity_policies_together() {
     assert!(with_resource(&format!(r#"{{"AWS":"{home}"}}"#), &[], home, "Allow").is_err());
     // Across accounts both are needed.
     assert!(with_resource(&user(away), &[&all], away, "Allow").is_ok());
-    assert!(with_resource(&format!(r#"{{"AWS":"arn:aws:iam::{away}:root"}}"#), &[&all], away, "Allow").is_ok());
+    assert!(
+        with_resource(&format!(r#"{{"AWS":"arn:aws:iam::{away}:root"}}"#), &[&all], away, "Allow").is_ok()
+    );
     let only_resource = with_resource(&user(away), &[], away, "Allow").unwrap_err();
     assert!(only_resource.ends_with("because no identity-based policy allows the kinesis:PutRecord action"));
     let only_identity = with_resource(&user(home), &[&all], away, "Allow").unwrap_err();
@@ -275,11 +303,12 @@ fn what_is_not_understood_is_refused() {
     assert!(identity(r#""Effect":"Allow","Action":[],"Resource":"*""#).contains("from 1 to"));
     assert!(identity(r#""Effect":"Allow","Action":"*","NotAction":"*","Resource":"*""#).contains("both"));
     assert!(identity(r#""Effect":"Allow","Action":"*","Resource":"orders""#).contains("orders"));
-    assert!(identity(r#""Effect":"Allow","Action":"*","Resource":"*","Principal":"*""#).contains("Principal"));
+    assert!(
+        identity(r#""Effect":"Allow","Action":"*","Resource":"*","Principal":"*""#).contains("Principal")
+    );
     assert!(identity(r#""Effect":"Allow","Action":"*","Resource":"*","Mood":"x""#).contains("Mood"));
-    let condition = |text: &str| {
-        identity(&format!(r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{text}"#))
-    };
+    let condition =
+        |text: &str| identity(&format!(r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{text}"#));
     assert!(condition("[]").contains("Condition"));
     assert!(condition(r#"{"StringSounds":{"aws:username":"a"}}"#).contains("StringSounds"));
     assert!(condition(r#"{"ForMost:StringEquals":{"aws:username":"a"}}"#).contains("ForMost"));
@@ -299,6 +328,8 @@ fn what_is_not_understood_is_refused() {
     assert!(resource("").contains("no Principal"));
     assert!(resource(r#","Principal":"ada""#).contains("Principal"));
     assert!(resource(r#","Principal":{"AWS":"ada"}"#).contains("Invalid principal in policy"));
-    assert!(resource(r#","Principal":{"AWS":"arn:aws:iam::111122223333:user/*"}"#).contains("Invalid principal"));
+    assert!(
+        resource(r#","Principal":{"AWS":"arn:aws:iam::111122223333:user/*"}"#).contains("Invalid principal")
+    );
     assert!(resource(r#","Principal":{"Robot":"x"}"#).contains("Robot"));
 }

@@ -193,7 +193,9 @@ impl Subject {
             | Op::UpdateStreamMode
             | Op::UpdateStreamRecordDistributionStrategy
             | Op::UpdateStreamWarmThroughput => Self::Stream,
-            Op::DeregisterStreamConsumer | Op::DescribeStreamConsumer | Op::SubscribeToShard => Self::Consumer,
+            Op::DeregisterStreamConsumer | Op::DescribeStreamConsumer | Op::SubscribeToShard => {
+                Self::Consumer
+            }
             Op::GetRecords => Self::Iterator,
             Op::ListShards => Self::Shards,
             Op::DeleteResourcePolicy

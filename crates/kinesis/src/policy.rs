@@ -75,7 +75,9 @@ impl Governed {
         let policy = Policy::parse(text, Kind::Resource)
             .map_err(|error| Failure::invalid(format!("Invalid resource policy. {error}")))?;
         if let Some(action) = policy.actions().find(|action| !is_action(action)) {
-            return Err(Failure::invalid(format!("Invalid resource policy. {action} is not an action of Kinesis.")));
+            return Err(Failure::invalid(format!(
+                "Invalid resource policy. {action} is not an action of Kinesis."
+            )));
         }
         // It is the policy of this resource: one that names another would never do anything.
         if let Some(other) = policy.resources().find(|resource| *resource != "*" && *resource != self.arn) {

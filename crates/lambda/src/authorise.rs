@@ -63,7 +63,9 @@ impl Lambda {
             caller.may("iam:PassRole", role, facts, None).map_err(denied)?;
         }
         match (operation, &named.source_arn) {
-            (Operation::CreateEventSourceMapping, Some(source)) => self.check_role_reads(caller, named, source),
+            (Operation::CreateEventSourceMapping, Some(source)) => {
+                self.check_role_reads(caller, named, source)
+            }
             _ => Ok(()),
         }
     }
@@ -72,7 +74,9 @@ impl Lambda {
     fn check_role_reads(&self, caller: &Caller, named: &Named, source: &str) -> Result<(), Failure> {
         let function = named.function.as_deref().and_then(|name| self.named_function(name));
         let role = function.map(|function| function.settings.role.clone());
-        let Some(role) = role.and_then(|role| caller.under(&self.home().account, &role)) else { return Ok(()) };
+        let Some(role) = role.and_then(|role| caller.under(&self.home().account, &role)) else {
+            return Ok(());
+        };
         let source = self.canonical(source);
         let stream_arn = source.split_once("/consumer/").map_or(source.as_str(), |(stream, _)| stream);
         let state = self.control().state();
@@ -101,10 +105,14 @@ impl Lambda {
             return Ok(self.function_resource(name, request.query.get("Qualifier")));
         }
         if operation == Operation::CreateFunction {
-            return Ok(named.function.as_deref().map_or_else(|| "*".to_owned(), |name| self.function_resource(name, None)));
+            return Ok(named
+                .function
+                .as_deref()
+                .map_or_else(|| "*".to_owned(), |name| self.function_resource(name, None)));
         }
         if let Some(layer) = label("LayerName") {
-            let layer = self.layer_name(layer).map(|name| self.home().arn("lambda", format_args!("layer:{name}")));
+            let layer =
+                self.layer_name(layer).map(|name| self.home().arn("lambda", format_args!("layer:{name}")));
             let layer = layer.unwrap_or_else(|_elsewhere| "*".to_owned());
             return Ok(match label("VersionNumber") {
                 Some(version) => format!("{layer}:{version}"),
@@ -118,7 +126,13 @@ impl Lambda {
             return Ok(self.home().arn("lambda", format_args!("event-source-mapping:{uuid}")));
         }
         // What is tagged, or whose policy it is.
-        let other = ["Resource", "ResourceArn", "CodeSigningConfigArn", "CapacityProviderName", "DurableExecutionArn"];
+        let other = [
+            "Resource",
+            "ResourceArn",
+            "CodeSigningConfigArn",
+            "CapacityProviderName",
+            "DurableExecutionArn",
+        ];
         match other.iter().find_map(|name| label(name)) {
             Some(text) => Ok(self.canonical(text)),
             None => Ok("*".to_owned()),

@@ -69,7 +69,9 @@ mod tests {
             sigv4::is_mac_hex(&*key.0, LinkKey::text(code, expires).as_bytes(), signature)
         };
         assert!(is("abc", 700, &good));
-        assert!(!is("abd", 700, &good) && !is("abc", 701, &good) && !is("abc", 700, "") && !is("abc", 700, "zz"));
+        assert!(
+            !is("abd", 700, &good) && !is("abc", 701, &good) && !is("abc", 700, "") && !is("abc", 700, "zz")
+        );
         assert_ne!(sigv4::mac_hex(&*LinkKey::new().0, b"x"), sigv4::mac_hex(&*key.0, b"x"));
     }
 }

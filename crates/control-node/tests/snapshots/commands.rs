@@ -1,7 +1,13 @@
 //! Random commands of every kind, with few names, so that they meet each other.
 
 use millstream_control::{
-    ActivateConsumer, ActivateMapping, ActivateStream, AliasTarget, ChangeMapping, ChangeStream, ChangeTags, Checkpoint, Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateStream, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteStream, DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, PublishLayerVersion, PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveStream, ReserveConcurrency, SetPolicy, SettleMapping, Source, StartingPosition, State, StreamMode, UpdateAlias, UpdateFunction,
+    ActivateConsumer, ActivateMapping, ActivateStream, AliasTarget, ChangeMapping, ChangeStream, ChangeTags,
+    Checkpoint, Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateStream, DeleteAlias,
+    DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteStream,
+    DeregisterConsumer, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
+    PublishLayerVersion, PublishVersion, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveStream,
+    ReserveConcurrency, SetPolicy, SettleMapping, Source, StartingPosition, State, StreamMode, UpdateAlias,
+    UpdateFunction,
 };
 use millstream_types::{LogShard, Position, Timestamp};
 use std::collections::BTreeMap;
@@ -142,7 +148,8 @@ fn stream_command(random: &mut Random) -> Command {
         }
         12 => {
             let (consumer, policy) = (random.one_in(2).then_some(consumer), random.one_in(2));
-            SetPolicy { stream: stream_name, consumer, policy: policy.then(|| "{\"Statement\":[]}".into()) }.into()
+            SetPolicy { stream: stream_name, consumer, policy: policy.then(|| "{\"Statement\":[]}".into()) }
+                .into()
         }
         11 => {
             let mode = random.one_in(2).then_some(StreamMode::OnDemand);

@@ -32,7 +32,9 @@ pub(crate) fn parse(value: &Value, variables: bool) -> Result<Vec<Condition>, Po
     let Value::Object(operators) = value else { return wrong("A Condition is not a JSON object.") };
     let mut all = Vec::new();
     for (name, keys) in operators {
-        let Value::Object(keys) = keys else { return wrong(format!("The condition {name} is not a JSON object.")) };
+        let Value::Object(keys) = keys else {
+            return wrong(format!("The condition {name} is not a JSON object."));
+        };
         let (over, rest) = match name.split_once(':') {
             None => (Over::One, name.as_str()),
             Some(("ForAllValues", rest)) => (Over::All, rest),

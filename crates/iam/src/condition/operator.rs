@@ -7,13 +7,31 @@ use std::cmp::Ordering;
 /// A condition operator with what it compares with. Of several values any may fit; of a negated operator none may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Operator {
-    Text { patterns: Vec<Pattern>, case: Case, negated: bool },
-    Arn { patterns: Vec<Pattern>, negated: bool },
-    Number { orders: &'static [Ordering], negated: bool, values: Vec<Pattern> },
-    Date { orders: &'static [Ordering], negated: bool, values: Vec<Pattern> },
+    Text {
+        patterns: Vec<Pattern>,
+        case: Case,
+        negated: bool,
+    },
+    Arn {
+        patterns: Vec<Pattern>,
+        negated: bool,
+    },
+    Number {
+        orders: &'static [Ordering],
+        negated: bool,
+        values: Vec<Pattern>,
+    },
+    Date {
+        orders: &'static [Ordering],
+        negated: bool,
+        values: Vec<Pattern>,
+    },
     Bool(Vec<Pattern>),
     Binary(Vec<String>),
-    Address { ranges: Vec<Option<Range>>, negated: bool },
+    Address {
+        ranges: Vec<Option<Range>>,
+        negated: bool,
+    },
     /// Whether the key must be absent.
     Null(bool),
 }
@@ -23,7 +41,8 @@ use Ordering::{Equal, Greater, Less};
 impl Operator {
     /// The operator of a word without its prefix and suffix; `None` if there is none.
     pub(crate) fn new(word: &str, texts: &[String], variables: bool) -> Option<Self> {
-        let patterns = |wild| texts.iter().map(|text| Pattern::new(text, variables, wild)).collect::<Vec<_>>();
+        let patterns =
+            |wild| texts.iter().map(|text| Pattern::new(text, variables, wild)).collect::<Vec<_>>();
         let text = |wild, case, negated| Self::Text { patterns: patterns(wild), case, negated };
         let number = |orders, negated| Self::Number { orders, negated, values: patterns(false) };
         let date = |orders, negated| Self::Date { orders, negated, values: patterns(false) };
@@ -204,7 +223,15 @@ mod tests {
         ] {
             assert_eq!(date(text), Some(seconds), "{text}");
         }
-        for bad in ["", "soon", "2026-13-01", "2026-01-01T25:00:00Z", "2026-01-01T00:00:00", "2026-1", "2026-01-01Tx"] {
+        for bad in [
+            "",
+            "soon",
+            "2026-13-01",
+            "2026-01-01T25:00:00Z",
+            "2026-01-01T00:00:00",
+            "2026-1",
+            "2026-01-01Tx",
+        ] {
             assert_eq!(date(bad), None, "{bad}");
         }
     }

@@ -61,7 +61,9 @@ impl Claim {
                     "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.",
                 ));
             }
-            (Some(header), None) if header.trim_start().starts_with("AWS4-") => in_header(request, header.trim())?,
+            (Some(header), None) if header.trim_start().starts_with("AWS4-") => {
+                in_header(request, header.trim())?
+            }
             (Some(_) | None, None) => return Err(SignatureError::missing()),
             (None, Some(algorithm)) => in_query(request, algorithm)?,
         };

@@ -67,9 +67,13 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Bytes of lower-case hexadecimal digits; `None` for anything else.
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: &u8| match byte {
-        b'0'..=b'9' | b'a'..=b'f' => char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()),
+        b'0'..=b'9' | b'a'..=b'f' => {
+            char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+        }
         _ => None,
     };
     let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| if let [high, low] = pair { Some(digit(high)? << 4 | digit(low)?) } else { None }).collect()
+    pairs
+        .map(|pair| if let [high, low] = pair { Some(digit(high)? << 4 | digit(low)?) } else { None })
+        .collect()
 }

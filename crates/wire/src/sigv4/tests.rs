@@ -88,20 +88,25 @@ impl Sent {
 /// Vectors that AWS published: its test suite for Signature Version 4, and the example of the IAM API.
 #[test]
 fn published_vectors() {
-    let suite = |path: &str, query: &str, method: &str, extra: &[(&str, &str)], signed: &str, signature: &str| {
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
+    let suite =
+        |path: &str, query: &str, method: &str, extra: &[(&str, &str)], signed: &str, signature: &str| {
+            let authorization = format!(
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
              SignedHeaders={signed}, Signature={signature}"
-        );
-        let mut sent = Sent::get(
-            path,
-            query,
-            &[("host", "example.amazonaws.com"), ("x-amz-date", "20150830T123600Z"), ("authorization", &authorization)],
-        );
-        sent.method = method.into();
-        sent.headers.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        sent
-    };
+            );
+            let mut sent = Sent::get(
+                path,
+                query,
+                &[
+                    ("host", "example.amazonaws.com"),
+                    ("x-amz-date", "20150830T123600Z"),
+                    ("authorization", &authorization),
+                ],
+            );
+            sent.method = method.into();
+            sent.headers.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+            sent
+        };
     let vanilla = "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31";
     for sent in [
         suite("/", "", "GET", &[], "host;x-amz-date", vanilla),
@@ -259,11 +264,7 @@ fn values_are_trimmed_and_joined() {
 }
 
 fn authorized(authorization: &str) -> Sent {
-    Sent::get(
-        "/",
-        "",
-        &[("host", "h"), ("x-amz-date", "20261123T034546Z"), ("authorization", authorization)],
-    )
+    Sent::get("/", "", &[("host", "h"), ("x-amz-date", "20261123T034546Z"), ("authorization", authorization)])
 }
 
 const CREDENTIAL: &str = "Credential=K/20261123/us-east-1/kinesis/aws4_request";
@@ -324,8 +325,7 @@ fn complaints_in_the_words_of_aws() {
 #[test]
 fn the_scope_must_fit() {
     let check = |credential: &str, service: &str| {
-        let sent =
-            authorized(&format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=00"));
+        let sent = authorized(&format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=00"));
         sent.with(|request| {
             let claim = Claim::read(request).unwrap();
             claim.check(request, service, claim.signed_at).map_err(|error| error.message)
@@ -337,7 +337,10 @@ fn the_scope_must_fit() {
         "Credential should be scoped to correct service: 'lambda'. "
     );
     let all = check("Credential=K/20150830//kinesis/aws3", "lambda").unwrap_err();
-    assert!(all.contains("valid region") && all.contains("valid terminator: 'aws4_request', not 'aws3'"), "{all}");
+    assert!(
+        all.contains("valid region") && all.contains("valid terminator: 'aws4_request', not 'aws3'"),
+        "{all}"
+    );
     assert!(all.ends_with(
         "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20150830' != \
          '20261123', from '20261123T034546Z'."
