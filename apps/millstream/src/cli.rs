@@ -1,5 +1,6 @@
 use crate::address;
 use crate::config::LogFormat;
+use crate::credentials_command::CredentialsArguments;
 use crate::log_command::LogCommand;
 use crate::log_options::LogOptions;
 use crate::tls_options::TlsOptions;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     /// Look at a data directory that no server uses, or repair it
     #[command(subcommand)]
     Log(LogCommand),
+    /// Users, their keys, and what they may do
+    Credentials(CredentialsArguments),
 }
 
 /// Every setting can be given as a flag, as an environment variable, or in the file that --config names. A flag wins
@@ -78,8 +81,13 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MILLSTREAM_CONSUMERS_PER_STREAM", value_name = "N")]
     pub(crate) consumers_per_stream: Option<usize>,
 
-    /// Listen on an address that other machines can reach. There are no credentials yet: whoever reaches it can do
-    /// anything, running code included
+    /// File of users and keys, made by `millstream credentials`; with one, every request must be signed
+    /// [default: credentials.json in the data directory, if it is there]
+    #[arg(long, env = "MILLSTREAM_CREDENTIALS", value_name = "FILE")]
+    pub(crate) credentials: Option<PathBuf>,
+
+    /// Listen on an address that other machines can reach, also without credentials: whoever reaches it can do
+    /// anything then, running code included
     #[arg(long, env = "MILLSTREAM_ALLOW_INSECURE_BIND", value_parser = BoolishValueParser::new())]
     pub(crate) allow_insecure_bind: bool,
 

@@ -5,6 +5,7 @@ use crate::log_options::LogOptions;
 use crate::tls_options::{Tls, TlsMode, TlsOptions};
 use anyhow::{Context, Result, bail, ensure};
 use millstream_control::caps;
+use millstream_credentials::CredentialsFile;
 use millstream_functions::Isolation;
 use millstream_types::Home;
 use serde::{Deserialize, Deserializer, de};
@@ -34,6 +35,7 @@ struct Settings {
     function_isolation: Option<String>,
     max_workers: Option<usize>,
     consumers_per_stream: Option<usize>,
+    credentials: Option<PathBuf>,
     allow_insecure_bind: Option<bool>,
     tls: Option<TlsMode>,
     tls_cert: Option<PathBuf>,
@@ -93,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) max_workers: usize,
     pub(crate) consumers_per_stream: usize,
     pub(crate) tls: Option<Tls>,
+    /// Where users and keys are; it need not be there yet.
+    pub(crate) credentials: Option<CredentialsFile>,
     pub(crate) log: LogOptions,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
@@ -113,7 +117,10 @@ impl Config {
         let default_bind = DEFAULT_BIND.parse().context("the default address")?;
         let bind = arguments.bind.or(file.bind).unwrap_or(default_bind);
         let exposed = given(arguments.sources.allow_insecure_bind, arguments.allow_insecure_bind);
-        refuse_exposed(bind, exposed.or(file.allow_insecure_bind).unwrap_or(false))?;
+        let storage = storage(&places(&arguments, &file))?;
+        let credentials = credentials(arguments.credentials.clone().or(file.credentials.clone()), &storage)?;
+        let asks = credentials.as_ref().is_some_and(is_there);
+        refuse_exposed(bind, asks || exposed.or(file.allow_insecure_bind).unwrap_or(false))?;
         let max_workers = arguments.max_workers.or(file.max_workers).unwrap_or(DEFAULT_WORKERS);
         ensure!((1..=MOST_WORKERS).contains(&max_workers), "max-workers must be from 1 to {MOST_WORKERS}");
         let consumers_per_stream = arguments.consumers_per_stream.or(file.consumers_per_stream);
@@ -123,7 +130,6 @@ impl Config {
         let tls = arguments.tls.clone().or(file.tls()).resolve()?;
         let log = arguments.log.or(file.log());
         log.check()?;
-        let storage = storage(&places(&arguments, &file))?;
         let isolation = arguments.function_isolation.or(file.function_isolation);
         Ok(Self {
             bind,
@@ -134,6 +140,7 @@ impl Config {
             max_workers,
             consumers_per_stream,
             tls,
+            credentials,
             log,
             log_level: arguments.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
             log_format: arguments.log_format.or(file.log_format).unwrap_or_default(),
@@ -146,10 +153,35 @@ pub(crate) fn refuse_exposed(bind: SocketAddr, allowed: bool) -> Result<()> {
     ensure!(
         bind.ip().is_loopback() || allowed,
         "{bind} can be reached from other machines, and whoever reaches it could run code here: there are no \
-         credentials to ask for yet. Bind to 127.0.0.1, or use `serve` with --allow-insecure-bind where only trusted \
-         machines can reach it"
+         credentials to ask for. Make some with `millstream credentials create NAME --admin`, bind to 127.0.0.1, or \
+         use `serve` with --allow-insecure-bind where only trusted machines can reach it"
     );
     Ok(())
+}
+
+/// The file that is named, which must be there: one that is misspelt would leave the server open. Else the data
+/// directory's own, which may come while the server runs.
+fn credentials(named: Option<PathBuf>, storage: &Storage) -> Result<Option<CredentialsFile>> {
+    match (named, storage) {
+        (Some(path), _) => {
+            let whole =
+                std::path::absolute(&path).with_context(|| format!("{} is no path", path.display()))?;
+            let file = CredentialsFile::new(whole);
+            ensure!(
+                is_there(&file),
+                "there are no credentials in {}: make some with `millstream credentials create NAME --admin`",
+                path.display()
+            );
+            Ok(Some(file))
+        }
+        (None, Storage::Directory(directory)) => Ok(Some(CredentialsFile::of_data_directory(directory))),
+        (None, Storage::Memory) => Ok(None),
+    }
+}
+
+/// What cannot be looked at is there: reading it will say what is wrong.
+pub(crate) fn is_there(file: &CredentialsFile) -> bool {
+    !matches!(millstream_host::fs::stamp(file.path()), Ok(None))
 }
 
 fn read(path: &Path) -> Result<Settings> {
@@ -300,6 +332,26 @@ mod tests {
             assert_eq!(refuse_exposed(address.parse().unwrap(), false).is_ok(), fine, "{address}");
             assert!(refuse_exposed(address.parse().unwrap(), true).is_ok());
         }
+    }
+
+    #[test]
+    fn with_credentials_other_machines_may_reach_it() {
+        let data = tempfile::tempdir().unwrap();
+        let serve = |credentials: Option<PathBuf>| {
+            let data = credentials.is_none().then(|| data.path().to_owned());
+            let memory = data.is_none();
+            let arguments = ServeArguments { data, credentials, ..ServeArguments::default() };
+            with_file(
+                &format!("bind = \"0.0.0.0:0\"\n{}", if memory { "memory = true" } else { "" }),
+                arguments,
+            )
+        };
+        assert!(error(serve(None)).contains("millstream credentials create"));
+        let file = CredentialsFile::of_data_directory(data.path());
+        assert!(error(serve(Some(file.path().to_owned()))).contains("there are no credentials in"));
+        millstream_host::fs::write_private(file.path(), b"{\"format\":1}").unwrap();
+        assert_eq!(serve(None).unwrap().credentials.unwrap().path(), file.path());
+        assert!(serve(Some(file.path().to_owned())).is_ok());
     }
 
     #[test]

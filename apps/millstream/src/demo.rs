@@ -2,12 +2,13 @@
 //! only through the network, as it would see AWS.
 
 use crate::cli::DemoArguments;
-use crate::config::{Config, LogFormat, Storage, parse_isolation, refuse_exposed};
+use crate::config::{Config, LogFormat, Storage, is_there, parse_isolation, refuse_exposed};
 use crate::server::Server;
 use crate::terminal::{note, say};
 use crate::{interrupt, logs};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use internet_provider::{Deployed, Report};
+use millstream_credentials::CredentialsFile;
 use millstream_functions::Runtime;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -25,6 +26,10 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     }
     let interrupted = interrupt::token()?;
     let (storage, temporary) = storage(&arguments)?;
+    if let Storage::Directory(directory) = &storage {
+        let asks = is_there(&CredentialsFile::of_data_directory(directory));
+        ensure!(!asks, "{} has credentials, and the demo would let everybody at it", directory.display());
+    }
     let config = Config {
         bind: arguments.bind,
         storage,
@@ -34,6 +39,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         max_workers: 64,
         consumers_per_stream: millstream_control::caps::CONSUMERS_PER_STREAM,
         tls: None,
+        credentials: None,
         log: crate::log_options::LogOptions::default(),
         log_level: arguments.log_level.clone(),
         log_format: LogFormat::Text,

@@ -6,6 +6,7 @@ mod address;
 mod byte_size;
 mod cli;
 mod config;
+mod credentials_command;
 mod demo;
 mod gauges;
 mod health;
@@ -15,6 +16,7 @@ mod log_options;
 mod logs;
 mod serve;
 mod server;
+mod sessions;
 mod terminal;
 mod tls;
 mod tls_options;
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
             cli::Command::Serve(arguments) => serve::run(*arguments).await,
             cli::Command::Demo(arguments) => demo::run(arguments).await,
             cli::Command::Log(command) => log_command::run(command),
+            cli::Command::Credentials(arguments) => credentials_command::run(arguments),
         }
     });
     // Whatever still blocks a thread must not keep the process: what matters is durable already.
