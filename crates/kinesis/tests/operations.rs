@@ -4,6 +4,8 @@
 
 #[path = "operations/homes.rs"]
 mod homes;
+#[path = "operations/policies.rs"]
+mod policies;
 #[path = "operations/resharding.rs"]
 mod resharding;
 #[path = "operations/retention.rs"]
