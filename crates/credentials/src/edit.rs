@@ -221,7 +221,7 @@ mod tests {
     fn users_come_and_go() {
         let mut all = Document::default();
         let first = all.create_user("ada", None, &["AdministratorAccess".into()], NOW).unwrap();
-        assert_eq!(all.users["ada"].keys, [first.clone()]);
+        assert_eq!(all.users["ada"].keys, std::slice::from_ref(&first));
         assert_eq!(
             all.create_user("ada", None, &[], NOW),
             Err(EditError::Exists { kind: "user", name: "ada".into() })

@@ -141,7 +141,7 @@ impl Keyring {
                     Ok(None) => self.vanished(),
                     // Those that were good stay: to let nobody in would be worse than to be late.
                     Err(error) => {
-                        tracing::error!(%error, "the changed credentials cannot be used; the old ones stay")
+                        tracing::error!(%error, "the changed credentials cannot be used; the old ones stay");
                     }
                 }
             }

@@ -66,7 +66,7 @@ impl Kinesis {
             tag_keys: Some(&named.tag_keys),
             own: &[],
         };
-        caller.may(action, resource, facts, policy.as_ref()).map_err(denied)
+        caller.may(action, resource, facts, policy.as_ref()).map_err(|denial| denied(&denial))
     }
 
     /// The ARN of what a request is about, or `*`.
@@ -278,6 +278,6 @@ impl Decode for Named {
     }
 }
 
-fn denied(denial: Denial) -> Failure {
+fn denied(denial: &Denial) -> Failure {
     Failure::new(ErrorCode::AccessDeniedException, denial.to_string())
 }

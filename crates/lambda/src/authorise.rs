@@ -28,7 +28,7 @@ impl Lambda {
         request: &RestRequest<'_>,
     ) -> Result<(), Failure> {
         let named = if names_in_body(operation) { RestJson.decode(&request.body)? } else { Named::default() };
-        let resource = self.resource(operation, request, &named)?;
+        let resource = self.resource(operation, request, &named);
         let function = self.function_of(operation, request, &named);
         let mut own = Vec::new();
         if let Some(arn) = self.mapped_function(operation, request, &named) {
@@ -41,7 +41,7 @@ impl Lambda {
             tag_keys: None,
             own: &own,
         };
-        caller.may(&action(operation), &resource, facts, None).map_err(denied)?;
+        caller.may(&action(operation), &resource, facts, None).map_err(|denial| denied(&denial))?;
         self.authorise_what_it_uses(caller, operation, &named)
     }
 
@@ -55,12 +55,14 @@ impl Lambda {
     ) -> Result<(), Failure> {
         for layer in &named.layers {
             let layer = self.canonical(layer);
-            caller.may("lambda:GetLayerVersion", &layer, Facts::default(), None).map_err(denied)?;
+            caller
+                .may("lambda:GetLayerVersion", &layer, Facts::default(), None)
+                .map_err(|denial| denied(&denial))?;
         }
         if let Some(role) = &named.role {
             let own = [("iam:passedtoservice", "lambda.amazonaws.com".to_owned())];
             let facts = Facts { own: &own, ..Facts::default() };
-            caller.may("iam:PassRole", role, facts, None).map_err(denied)?;
+            caller.may("iam:PassRole", role, facts, None).map_err(|denial| denied(&denial))?;
         }
         match (operation, &named.source_arn) {
             (Operation::CreateEventSourceMapping, Some(source)) => {
@@ -94,36 +96,29 @@ impl Lambda {
     }
 
     /// The ARN of what a request is about, or `*`.
-    fn resource(
-        &self,
-        operation: Operation,
-        request: &RestRequest<'_>,
-        named: &Named,
-    ) -> Result<String, Failure> {
+    fn resource(&self, operation: Operation, request: &RestRequest<'_>, named: &Named) -> String {
         let label = |name: &str| request.labels.get(name);
         if let Some(name) = label("FunctionName") {
-            return Ok(self.function_resource(name, request.query.get("Qualifier")));
+            return self.function_resource(name, request.query.get("Qualifier"));
         }
         if operation == Operation::CreateFunction {
-            return Ok(named
-                .function
-                .as_deref()
-                .map_or_else(|| "*".to_owned(), |name| self.function_resource(name, None)));
+            let name = named.function.as_deref();
+            return name.map_or_else(|| "*".to_owned(), |name| self.function_resource(name, None));
         }
         if let Some(layer) = label("LayerName") {
             let layer =
                 self.layer_name(layer).map(|name| self.home().arn("lambda", format_args!("layer:{name}")));
             let layer = layer.unwrap_or_else(|_elsewhere| "*".to_owned());
-            return Ok(match label("VersionNumber") {
+            return match label("VersionNumber") {
                 Some(version) => format!("{layer}:{version}"),
                 None => layer,
-            });
+            };
         }
         if operation == Operation::GetLayerVersionByArn {
-            return Ok(self.canonical(request.query.get("Arn").unwrap_or("*")));
+            return self.canonical(request.query.get("Arn").unwrap_or("*"));
         }
         if let Some(uuid) = label("UUID") {
-            return Ok(self.home().arn("lambda", format_args!("event-source-mapping:{uuid}")));
+            return self.home().arn("lambda", format_args!("event-source-mapping:{uuid}"));
         }
         // What is tagged, or whose policy it is.
         let other = [
@@ -134,8 +129,8 @@ impl Lambda {
             "DurableExecutionArn",
         ];
         match other.iter().find_map(|name| label(name)) {
-            Some(text) => Ok(self.canonical(text)),
-            None => Ok("*".to_owned()),
+            Some(text) => self.canonical(text),
+            None => "*".to_owned(),
         }
     }
 
@@ -246,6 +241,6 @@ impl Decode for Named {
     }
 }
 
-fn denied(denial: Denial) -> Failure {
+fn denied(denial: &Denial) -> Failure {
     Failure::new(ErrorCode::AccessDeniedException, denial.to_string())
 }

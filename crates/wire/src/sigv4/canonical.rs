@@ -141,7 +141,7 @@ fn encode(out: &mut String, bytes: &[u8]) {
     for byte in bytes {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(*byte))
+                out.push(char::from(*byte));
             }
             byte => write!(out, "%{byte:02X}").expect("a String takes everything"),
         }

@@ -129,15 +129,15 @@ impl Claim {
         if request.header("x-amz-target").is_some() && !signs("x-amz-target") {
             return Err(unsigned("'X-Amz-Target'"));
         }
-        let mut wrong = String::new();
+        let mut wrong = Vec::new();
         if self.region.is_empty() {
-            wrong.push_str("Credential should be scoped to a valid region, not ''. ");
+            wrong.push("Credential should be scoped to a valid region, not ''. ".to_owned());
         }
         if self.service != service {
-            wrong.push_str(&format!("Credential should be scoped to correct service: '{service}'. "));
+            wrong.push(format!("Credential should be scoped to correct service: '{service}'. "));
         }
         if self.terminator != TERMINATOR {
-            wrong.push_str(&format!(
+            wrong.push(format!(
                 "Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{}'. ",
                 shown(&self.terminator)
             ));
@@ -145,13 +145,13 @@ impl Claim {
         let time = basic(self.signed_at);
         let today = time.split('T').next().unwrap_or_default();
         if self.date != today {
-            wrong.push_str(&format!(
+            wrong.push(format!(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != \
                  '{today}', from '{time}'.",
                 shown(&self.date)
             ));
         }
-        if wrong.is_empty() { Ok(()) } else { Err(SignatureError::invalid(wrong)) }
+        if wrong.is_empty() { Ok(()) } else { Err(SignatureError::invalid(wrong.concat())) }
     }
 
     fn check_time(&self, now: Timestamp) -> Result<(), SignatureError> {
@@ -256,8 +256,8 @@ fn in_header(request: &Request<'_>, header: &str) -> Result<Parts, SignatureErro
     }
     let time = request.header("x-amz-date").or_else(|| request.header("date"));
     let missing = names.iter().zip(&found).filter(|(_, value)| value.is_none_or(str::is_empty));
-    let mut wrong: String =
-        missing.map(|(name, _)| format!("Authorization header requires '{name}' parameter. ")).collect();
+    let missing = missing.map(|(name, _)| format!("Authorization header requires '{name}' parameter. "));
+    let mut wrong = missing.collect::<Vec<_>>().concat();
     if time.is_none() {
         wrong.push_str(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ",
@@ -286,8 +286,8 @@ fn in_query(request: &Request<'_>, algorithm: String) -> Result<Parts, Signature
     let names = ["X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date"];
     let found = names.map(|name| request.query_parameter(name).filter(|value| !value.is_empty()));
     let missing = names.iter().zip(&found).filter(|(_, value)| value.is_none());
-    let wrong: String =
-        missing.map(|(name, _)| format!("AWS query-string parameters must include '{name}'. ")).collect();
+    let missing = missing.map(|(name, _)| format!("AWS query-string parameters must include '{name}'. "));
+    let wrong = missing.collect::<Vec<_>>().concat();
     let [Some(credential), Some(signature), Some(signed_headers), Some(time)] = found else {
         return Err(SignatureError::incomplete(format!("{wrong}Re-examine the query-string parameters.")));
     };
