@@ -118,7 +118,8 @@ impl Config {
         let bind = arguments.bind.or(file.bind).unwrap_or(default_bind);
         let exposed = given(arguments.sources.allow_insecure_bind, arguments.allow_insecure_bind);
         let storage = storage(&places(&arguments, &file))?;
-        let credentials = credentials(arguments.credentials.clone().or(file.credentials.clone()), &storage)?;
+        let credentials =
+            credentials(arguments.credentials.clone().or_else(|| file.credentials.clone()), &storage)?;
         let asks = credentials.as_ref().is_some_and(is_there);
         refuse_exposed(bind, asks || exposed.or(file.allow_insecure_bind).unwrap_or(false))?;
         let max_workers = arguments.max_workers.or(file.max_workers).unwrap_or(DEFAULT_WORKERS);
@@ -266,6 +267,7 @@ pub(crate) fn parse_isolation(text: Option<&str>) -> Result<Isolation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Sources;
 
     fn with_file(text: &str, arguments: ServeArguments) -> Result<Config> {
         let directory = tempfile::tempdir().unwrap();
@@ -340,7 +342,8 @@ mod tests {
         let serve = |credentials: Option<PathBuf>| {
             let data = credentials.is_none().then(|| data.path().to_owned());
             let memory = data.is_none();
-            let arguments = ServeArguments { data, credentials, ..ServeArguments::default() };
+            let sources = Sources { data: Source::Flag, ..Sources::default() };
+            let arguments = ServeArguments { data, credentials, sources, ..ServeArguments::default() };
             with_file(
                 &format!("bind = \"0.0.0.0:0\"\n{}", if memory { "memory = true" } else { "" }),
                 arguments,
