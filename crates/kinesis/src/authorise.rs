@@ -13,7 +13,7 @@ use crate::policy::Attached;
 use crate::{Answer, Kinesis, token};
 use bytes::Bytes;
 use millstream_api_kinesis::{ErrorCode, Operation};
-use millstream_iam::{Caller, Denial, Facts};
+use millstream_iam::{Caller, Denial, Facts, Why};
 use millstream_shapes::{Codec, Decode, DecodeError, Decoder};
 use millstream_types::Arn;
 use std::collections::BTreeMap;
@@ -38,6 +38,13 @@ impl Kinesis {
     fn authorise(&self, caller: &Caller, operation: Operation, named: &Named) -> Result<(), Failure> {
         let resource = self.resource(Subject::of(operation), named);
         let action = format!("kinesis:{}", operation.name());
+        // Whose policy it is decides on it (API reference, PutResourcePolicy): another account is not handed that.
+        let others = matches!(operation, Operation::PutResourcePolicy | Operation::DeleteResourcePolicy)
+            && resource.parse::<Arn>().is_ok_and(|arn| arn.account != caller.principal.account());
+        if others {
+            let (principal, why) = (caller.principal.arn(), Why::NoResourcePolicy);
+            return Err(denied(&Denial { principal, action, resource, why }));
+        }
         self.ask(caller, &action, &resource, named)?;
         // Tags given at the beginning are asked for as if they came later (API reference, CreateStream and
         // RegisterStreamConsumer).

@@ -217,6 +217,26 @@ async fn identity_and_resource_policies_count_together() {
 }
 
 #[tokio::test]
+async fn another_account_does_not_change_who_may() {
+    let service = Service::with_stream().await;
+    let text = policy("111122223333", "kinesis:*", ARN);
+    service.call("PutResourcePolicy", json!({"ResourceARN": ARN, "Policy": text})).await;
+    let mut away = ada(&[("kinesis:*", "*")]);
+    away.principal =
+        Principal::User { account: "111122223333".into(), name: "eve".into(), id: "MIDA2".into() };
+    let describe = json!({"StreamARN": ARN});
+    assert!(service.as_caller(&away, "DescribeStreamSummary", describe).await.is_ok());
+    for (operation, input) in [
+        ("PutResourcePolicy", json!({"ResourceARN": ARN, "Policy": text})),
+        ("DeleteResourcePolicy", json!({"ResourceARN": ARN})),
+    ] {
+        let (code, message) = service.as_caller(&away, operation, input).await.unwrap_err();
+        assert_eq!(code, "AccessDeniedException");
+        assert!(message.contains("no resource-based policy allows"), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn tags_are_asked_for_where_they_are_given() {
     let service = Service::with_stream().await;
     let maker = ada(&[("kinesis:CreateStream", "*"), ("kinesis:RegisterStreamConsumer", "*")]);
