@@ -31,11 +31,7 @@ pub(super) const POLICIES: Target = Target {
 fn policies(bytes: &[u8]) -> Verdict {
     let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
     let mut caller = Caller {
-        principal: Principal::User {
-            account: "000000000000".into(),
-            name: "ada".into(),
-            id: "MIDA".into(),
-        },
+        principal: Principal::User { account: "000000000000".into(), name: "ada".into(), id: "MIDA".into() },
         policies: Vec::new(),
         tags: BTreeMap::new(),
         region: "us-east-1".into(),
