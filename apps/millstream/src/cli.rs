@@ -86,8 +86,8 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MILLSTREAM_CREDENTIALS", value_name = "FILE")]
     pub(crate) credentials: Option<PathBuf>,
 
-    /// Listen on an address that other machines can reach, also without credentials: whoever reaches it can do
-    /// anything then, running code included
+    /// Listen on an address that other machines can reach, also without credentials or without TLS: whoever reaches it
+    /// can do anything then, running code included, or read what passes
     #[arg(long, env = "MILLSTREAM_ALLOW_INSECURE_BIND", value_parser = BoolishValueParser::new())]
     pub(crate) allow_insecure_bind: bool,
 

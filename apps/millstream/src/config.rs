@@ -120,15 +120,15 @@ impl Config {
         let storage = storage(&places(&arguments, &file))?;
         let credentials =
             credentials(arguments.credentials.clone().or_else(|| file.credentials.clone()), &storage)?;
-        let asks = credentials.as_ref().is_some_and(is_there);
-        refuse_exposed(bind, asks || exposed.or(file.allow_insecure_bind).unwrap_or(false))?;
+        let tls = arguments.tls.clone().or(file.tls()).resolve()?;
+        let guarded = Guarded { credentials: credentials.as_ref().is_some_and(is_there), tls: tls.is_some() };
+        refuse_exposed(bind, guarded, exposed.or(file.allow_insecure_bind).unwrap_or(false))?;
         let max_workers = arguments.max_workers.or(file.max_workers).unwrap_or(DEFAULT_WORKERS);
         ensure!((1..=MOST_WORKERS).contains(&max_workers), "max-workers must be from 1 to {MOST_WORKERS}");
         let consumers_per_stream = arguments.consumers_per_stream.or(file.consumers_per_stream);
         let consumers_per_stream = consumers_per_stream.unwrap_or(caps::CONSUMERS_PER_STREAM);
         let most = caps::MOST_CONSUMERS_PER_STREAM;
         ensure!((1..=most).contains(&consumers_per_stream), "consumers-per-stream must be from 1 to {most}");
-        let tls = arguments.tls.clone().or(file.tls()).resolve()?;
         let log = arguments.log.or(file.log());
         log.check()?;
         let isolation = arguments.function_isolation.or(file.function_isolation);
@@ -149,13 +149,29 @@ impl Config {
     }
 }
 
-/// Refuse an address that other machines can reach, unless that was asked for.
-pub(crate) fn refuse_exposed(bind: SocketAddr, allowed: bool) -> Result<()> {
+/// What stands between a server and whoever can reach it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Guarded {
+    pub(crate) credentials: bool,
+    pub(crate) tls: bool,
+}
+
+/// Refuse an address that other machines can reach, unless callers are known and cannot be listened to, or it was asked for.
+pub(crate) fn refuse_exposed(bind: SocketAddr, guarded: Guarded, allowed: bool) -> Result<()> {
+    if bind.ip().is_loopback() || allowed {
+        return Ok(());
+    }
     ensure!(
-        bind.ip().is_loopback() || allowed,
+        guarded.credentials,
         "{bind} can be reached from other machines, and whoever reaches it could run code here: there are no \
          credentials to ask for. Make some with `millstream credentials create NAME --admin`, bind to 127.0.0.1, or \
          use `serve` with --allow-insecure-bind where only trusted machines can reach it"
+    );
+    ensure!(
+        guarded.tls,
+        "{bind} can be reached from other machines, and without TLS whoever is on the way can read records. Use \
+         --tls self-signed or a certificate, bind to 127.0.0.1, or use --allow-insecure-bind where something in front \
+         of this server speaks TLS, or only trusted machines can reach it"
     );
     Ok(())
 }
@@ -331,23 +347,26 @@ mod tests {
         for (address, fine) in
             [("127.0.0.1:0", true), ("[::1]:0", true), ("0.0.0.0:0", false), ("10.0.0.1:1", false)]
         {
-            assert_eq!(refuse_exposed(address.parse().unwrap(), false).is_ok(), fine, "{address}");
-            assert!(refuse_exposed(address.parse().unwrap(), true).is_ok());
+            let refused = |credentials, tls, allowed| {
+                refuse_exposed(address.parse().unwrap(), Guarded { credentials, tls }, allowed).is_err()
+            };
+            assert_eq!(refused(false, false, false), !fine, "{address}");
+            assert_eq!(refused(true, false, false), !fine, "{address}");
+            assert_eq!(refused(false, true, false), !fine, "{address}");
+            assert!(!refused(true, true, false) && !refused(false, false, true));
         }
     }
 
     #[test]
-    fn with_credentials_other_machines_may_reach_it() {
+    fn with_credentials_and_tls_other_machines_may_reach_it() {
         let data = tempfile::tempdir().unwrap();
         let serve = |credentials: Option<PathBuf>| {
             let data = credentials.is_none().then(|| data.path().to_owned());
             let memory = data.is_none();
             let sources = Sources { data: Source::Flag, ..Sources::default() };
             let arguments = ServeArguments { data, credentials, sources, ..ServeArguments::default() };
-            with_file(
-                &format!("bind = \"0.0.0.0:0\"\n{}", if memory { "memory = true" } else { "" }),
-                arguments,
-            )
+            let memory = if memory { "memory = true" } else { "" };
+            with_file(&format!("bind = \"0.0.0.0:0\"\ntls = \"self-signed\"\n{memory}"), arguments)
         };
         assert!(error(serve(None)).contains("millstream credentials create"));
         let file = CredentialsFile::of_data_directory(data.path());

@@ -2,7 +2,7 @@
 //! only through the network, as it would see AWS.
 
 use crate::cli::DemoArguments;
-use crate::config::{Config, LogFormat, Storage, is_there, parse_isolation, refuse_exposed};
+use crate::config::{Config, Guarded, LogFormat, Storage, is_there, parse_isolation, refuse_exposed};
 use crate::server::Server;
 use crate::terminal::{note, say};
 use crate::{interrupt, logs};
@@ -22,7 +22,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     logs::start(&arguments.log_level, LogFormat::Text)?;
     // The demo has no flag that opens it: its page and its server are for this machine.
     for address in [Some(arguments.bind), arguments.page].into_iter().flatten() {
-        refuse_exposed(address, false)?;
+        refuse_exposed(address, Guarded::default(), false)?;
     }
     let interrupted = interrupt::token()?;
     let (storage, temporary) = storage(&arguments)?;
