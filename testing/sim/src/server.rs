@@ -145,7 +145,8 @@ pub(crate) async fn run(machine: Arc<Machine>) -> turmoil::Result {
         }
     };
     machine.trace.line("server", format_args!("started"));
-    let serving = serve(Port(listener), front, FrontOptions { open_files: 100_000, tls: None }, shutdown.clone());
+    let serving =
+        serve(Port(listener), front, FrontOptions { open_files: 100_000, tls: None }, shutdown.clone());
     tokio::pin!(serving);
     tokio::select! {
         biased;
@@ -186,10 +187,8 @@ async fn start(machine: &Machine) -> Result<(Arc<dyn Log>, Arc<Front>, TcpListen
 fn lambda(machine: &Machine, engine: &Engine, control: &ControlHandle) -> Result<Lambda> {
     let functions = machine.workshop.functions().clone();
     let home = Home::default();
-    let mappings = Mappings::start(millstream_mapping::Options {
-        engine: engine.clone(),
-        functions: functions.clone(),
-    });
+    let mappings =
+        Mappings::start(millstream_mapping::Options { engine: engine.clone(), functions: functions.clone() });
     let options = millstream_lambda::Options {
         control: control.clone(),
         engine: engine.clone(),
