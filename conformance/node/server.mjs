@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const START_LIMIT_MILLIS = 60_000;
-const BINARY = process.env.MILLSTREAM_BIN ?? fileURLToPath(new URL("../../target/debug/millstream", import.meta.url));
+export const BINARY = process.env.MILLSTREAM_BIN ?? fileURLToPath(new URL("../../target/debug/millstream", import.meta.url));
 
 /** Starts a server in memory; its address and how to stop it. */
 export async function startServer(more = []) {

@@ -51,5 +51,5 @@ macro_rules! targets {
 
 targets! {
     wal_file_header wal_group wal_entries segment_frame segment checkpoint format data_directory control_record
-    control_snapshot control_log stored_record tokens json cbor requests rest event_stream names
+    control_snapshot control_log stored_record tokens json cbor requests rest event_stream names policies signatures
 }

@@ -6,6 +6,7 @@ use crate::commands::mapping::MappingArguments;
 use crate::commands::shard::ShardArguments;
 use crate::commands::stream::StreamArguments;
 use crate::config::LogFormat;
+use crate::credentials_command::CredentialsArguments;
 use crate::destination_options::DestinationOptions;
 use crate::limits::{GivenLimit, Limits};
 use crate::log_command::LogCommand;
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Log(LogCommand),
     /// Print what a shell needs to complete commands and flags
     Completions(CompletionsArguments),
+    /// Users, their keys, and what they may do
+    Credentials(CredentialsArguments),
 }
 
 /// Every setting can be given as a flag, as an environment variable, or in the file that --config names. A flag wins
@@ -116,8 +119,13 @@ pub(crate) struct ServeArguments {
     )]
     pub(crate) scaling_test_factor: Option<u32>,
 
-    /// Listen on an address that other machines can reach. There are no credentials yet: whoever reaches it can do
-    /// anything, running code included
+    /// File of users and keys, made by `millstream credentials`; with one, every request must be signed
+    /// [default: credentials.json in the data directory, if it is there]
+    #[arg(long, env = "MILLSTREAM_CREDENTIALS", value_name = "FILE")]
+    pub(crate) credentials: Option<PathBuf>,
+
+    /// Listen on an address that other machines can reach, also without credentials or without TLS: whoever reaches it
+    /// can do anything then, running code included, or read what passes
     #[arg(long, env = "MILLSTREAM_ALLOW_INSECURE_BIND", value_parser = BoolishValueParser::new())]
     pub(crate) allow_insecure_bind: bool,
 

@@ -7,6 +7,7 @@ use crate::log_options::LogOptions;
 use crate::tls_options::{Tls, TlsMode, TlsOptions};
 use anyhow::{Context, Result, bail, ensure};
 use millstream_control::caps;
+use millstream_credentials::CredentialsFile;
 use millstream_engine::ScalingSettings;
 use millstream_functions::Isolation;
 use millstream_kinesis::LimitSettings;
@@ -43,6 +44,7 @@ struct Settings {
     /// By name.
     #[serde(default)]
     limit: BTreeMap<String, LimitValue>,
+    credentials: Option<PathBuf>,
     allow_insecure_bind: Option<bool>,
     tls: Option<TlsMode>,
     tls_cert: Option<PathBuf>,
@@ -104,6 +106,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<Tls>,
     pub(crate) limits: LimitSettings,
     pub(crate) scaling: ScalingSettings,
+    /// Where users and keys are; it need not be there yet.
+    pub(crate) credentials: Option<CredentialsFile>,
     pub(crate) log: LogOptions,
     pub(crate) destinations: DestinationOptions,
     pub(crate) log_level: String,
@@ -125,18 +129,21 @@ impl Config {
         let default_bind = DEFAULT_BIND.parse().context("the default address")?;
         let bind = arguments.bind.or(file.bind).unwrap_or(default_bind);
         let exposed = given(arguments.sources.allow_insecure_bind, arguments.allow_insecure_bind);
-        refuse_exposed(bind, exposed.or(file.allow_insecure_bind).unwrap_or(false))?;
+        let storage = storage(&places(&arguments, &file))?;
+        let credentials =
+            credentials(arguments.credentials.clone().or_else(|| file.credentials.clone()), &storage)?;
+        let tls = arguments.tls.clone().or(file.tls()).resolve()?;
+        let guarded = Guarded { credentials: credentials.as_ref().is_some_and(is_there), tls: tls.is_some() };
+        refuse_exposed(bind, guarded, exposed.or(file.allow_insecure_bind).unwrap_or(false))?;
         let max_workers = arguments.max_workers.or(file.max_workers).unwrap_or(DEFAULT_WORKERS);
         ensure!((1..=MOST_WORKERS).contains(&max_workers), "max-workers must be from 1 to {MOST_WORKERS}");
         let consumers_per_stream = arguments.consumers_per_stream.or(file.consumers_per_stream);
         let consumers_per_stream = consumers_per_stream.unwrap_or(caps::CONSUMERS_PER_STREAM);
         let most = caps::MOST_CONSUMERS_PER_STREAM;
         ensure!((1..=most).contains(&consumers_per_stream), "consumers-per-stream must be from 1 to {most}");
-        let tls = arguments.tls.clone().or(file.tls()).resolve()?;
         let limits = limit_settings(arguments.limits.or(file.limits), &file.limit, &arguments.limit)?;
         let log = arguments.log.or(file.log());
         log.check()?;
-        let storage = storage(&places(&arguments, &file))?;
         let isolation = arguments.function_isolation.or(file.function_isolation);
         Ok(Self {
             bind,
@@ -149,6 +156,7 @@ impl Config {
             tls,
             limits,
             scaling: ScalingSettings::default().quicker(arguments.scaling_test_factor.unwrap_or(1)),
+            credentials,
             log,
             destinations: arguments.destinations,
             log_level: arguments.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
@@ -157,15 +165,56 @@ impl Config {
     }
 }
 
-/// Refuse an address that other machines can reach, unless that was asked for.
-pub(crate) fn refuse_exposed(bind: SocketAddr, allowed: bool) -> Result<()> {
+/// What stands between a server and whoever can reach it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Guarded {
+    pub(crate) credentials: bool,
+    pub(crate) tls: bool,
+}
+
+/// Refuse an address that other machines can reach, unless callers are known and cannot be listened to, or it was asked for.
+pub(crate) fn refuse_exposed(bind: SocketAddr, guarded: Guarded, allowed: bool) -> Result<()> {
+    if bind.ip().is_loopback() || allowed {
+        return Ok(());
+    }
     ensure!(
-        bind.ip().is_loopback() || allowed,
+        guarded.credentials,
         "{bind} can be reached from other machines, and whoever reaches it could run code here: there are no \
-         credentials to ask for yet. Bind to 127.0.0.1, or use `serve` with --allow-insecure-bind where only trusted \
-         machines can reach it"
+         credentials to ask for. Make some with `millstream credentials create NAME --admin`, bind to 127.0.0.1, or \
+         use `serve` with --allow-insecure-bind where only trusted machines can reach it"
+    );
+    ensure!(
+        guarded.tls,
+        "{bind} can be reached from other machines, and without TLS whoever is on the way can read records. Use \
+         --tls self-signed or a certificate, bind to 127.0.0.1, or use --allow-insecure-bind where something in front \
+         of this server speaks TLS, or only trusted machines can reach it"
     );
     Ok(())
+}
+
+/// The file that is named, which must be there: one that is misspelt would leave the server open. Else the data
+/// directory's own, which may come while the server runs.
+fn credentials(named: Option<PathBuf>, storage: &Storage) -> Result<Option<CredentialsFile>> {
+    match (named, storage) {
+        (Some(path), _) => {
+            let whole =
+                std::path::absolute(&path).with_context(|| format!("{} is no path", path.display()))?;
+            let file = CredentialsFile::new(whole);
+            ensure!(
+                is_there(&file),
+                "there are no credentials in {}: make some with `millstream credentials create NAME --admin`",
+                path.display()
+            );
+            Ok(Some(file))
+        }
+        (None, Storage::Directory(directory)) => Ok(Some(CredentialsFile::of_data_directory(directory))),
+        (None, Storage::Memory) => Ok(None),
+    }
+}
+
+/// What cannot be looked at is there: reading it will say what is wrong.
+pub(crate) fn is_there(file: &CredentialsFile) -> bool {
+    !matches!(millstream_host::fs::stamp(file.path()), Ok(None))
 }
 
 fn read(path: &Path) -> Result<Settings> {
@@ -250,6 +299,7 @@ pub(crate) fn parse_isolation(text: Option<&str>) -> Result<Isolation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Sources;
 
     fn with_file(text: &str, arguments: ServeArguments) -> Result<Config> {
         let directory = tempfile::tempdir().unwrap();
@@ -313,9 +363,33 @@ mod tests {
         for (address, fine) in
             [("127.0.0.1:0", true), ("[::1]:0", true), ("0.0.0.0:0", false), ("10.0.0.1:1", false)]
         {
-            assert_eq!(refuse_exposed(address.parse().unwrap(), false).is_ok(), fine, "{address}");
-            assert!(refuse_exposed(address.parse().unwrap(), true).is_ok());
+            let refused = |credentials, tls, allowed| {
+                refuse_exposed(address.parse().unwrap(), Guarded { credentials, tls }, allowed).is_err()
+            };
+            assert_eq!(refused(false, false, false), !fine, "{address}");
+            assert_eq!(refused(true, false, false), !fine, "{address}");
+            assert_eq!(refused(false, true, false), !fine, "{address}");
+            assert!(!refused(true, true, false) && !refused(false, false, true));
         }
+    }
+
+    #[test]
+    fn with_credentials_and_tls_other_machines_may_reach_it() {
+        let data = tempfile::tempdir().unwrap();
+        let serve = |credentials: Option<PathBuf>| {
+            let data = credentials.is_none().then(|| data.path().to_owned());
+            let memory = data.is_none();
+            let sources = Sources { data: Source::Flag, ..Sources::default() };
+            let arguments = ServeArguments { data, credentials, sources, ..ServeArguments::default() };
+            let memory = if memory { "memory = true" } else { "" };
+            with_file(&format!("bind = \"0.0.0.0:0\"\ntls = \"self-signed\"\n{memory}"), arguments)
+        };
+        assert!(error(serve(None)).contains("millstream credentials create"));
+        let file = CredentialsFile::of_data_directory(data.path());
+        assert!(error(serve(Some(file.path().to_owned()))).contains("there are no credentials in"));
+        millstream_host::fs::write_private(file.path(), b"{\"format\":1}").unwrap();
+        assert_eq!(serve(None).unwrap().credentials.unwrap().path(), file.path());
+        assert!(serve(Some(file.path().to_owned())).is_ok());
     }
 
     #[test]

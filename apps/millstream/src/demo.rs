@@ -2,13 +2,14 @@
 //! only through the network, as it would see AWS.
 
 use crate::cli::DemoArguments;
-use crate::config::{Config, LogFormat, Storage, parse_isolation, refuse_exposed};
+use crate::config::{Config, Guarded, LogFormat, Storage, is_there, parse_isolation, refuse_exposed};
 use crate::destination_options::DestinationOptions;
 use crate::server::Server;
 use crate::terminal::{note, say};
 use crate::{interrupt, logs};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use internet_provider::{Deployed, Report};
+use millstream_credentials::CredentialsFile;
 use millstream_functions::Runtime;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -22,10 +23,14 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     logs::start(&arguments.log_level, LogFormat::Text)?;
     // The demo has no flag that opens it: its page and its server are for this machine.
     for address in [Some(arguments.bind), arguments.page].into_iter().flatten() {
-        refuse_exposed(address, false)?;
+        refuse_exposed(address, Guarded::default(), false)?;
     }
     let interrupted = interrupt::token()?;
     let (storage, temporary) = storage(&arguments)?;
+    if let Storage::Directory(directory) = &storage {
+        let asks = is_there(&CredentialsFile::of_data_directory(directory));
+        ensure!(!asks, "{} has credentials, and the demo would let everybody at it", directory.display());
+    }
     let config = Config {
         limits: millstream_kinesis::LimitSettings::none(),
         scaling: millstream_engine::ScalingSettings::default(),
@@ -38,6 +43,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         consumers_per_stream: millstream_control::caps::CONSUMERS_PER_STREAM,
         tls: None,
         destinations: DestinationOptions::default(),
+        credentials: None,
         log: crate::log_options::LogOptions::default(),
         log_level: arguments.log_level.clone(),
         log_format: LogFormat::Text,

@@ -7,6 +7,7 @@ mod byte_size;
 mod cli;
 mod commands;
 mod config;
+mod credentials_command;
 mod demo;
 mod destination_options;
 mod gauges;
@@ -18,6 +19,7 @@ mod log_options;
 mod logs;
 mod serve;
 mod server;
+mod sessions;
 mod terminal;
 mod tls;
 mod tls_options;
@@ -50,6 +52,7 @@ pub fn main() -> ExitCode {
             cli::Command::Mapping(arguments) => commands::mapping::run(arguments).await,
             cli::Command::Log(command) => log_command::run(command),
             cli::Command::Completions(arguments) => commands::completions::run(&arguments),
+            cli::Command::Credentials(arguments) => credentials_command::run(arguments),
         }
     });
     // Whatever still blocks a thread must not keep the process: what matters is durable already.

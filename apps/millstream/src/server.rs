@@ -4,9 +4,11 @@ use crate::config::{Config, Storage};
 use crate::gauges;
 use crate::health::ServerHealth;
 use crate::log_options::{LogOptions, explain};
+use crate::sessions::Sessions;
 use crate::tls;
 use anyhow::{Context, Result};
 use millstream_control::State;
+use millstream_credentials::Keyring;
 use millstream_engine::Engine;
 use millstream_front::{Front, Gauge, Metrics, serve};
 use millstream_functions::{CodeStore, Functions, Isolation, Runtime};
@@ -57,6 +59,8 @@ impl Server {
         })?;
         let address = listener.local_addr().context("the address listened on")?;
         let clock = SystemClock::shared();
+        let keyring = Keyring::open(config.credentials.clone(), &config.home.account, clock.clone());
+        let keyring = Arc::new(keyring.context("the credentials cannot be used")?);
         let (log, code, mut gauge_list) = open(&config.storage, config.log).await?;
         let (tls, authority) = tls::prepare(config.tls.as_ref(), &config.storage, &*clock)?;
         let endpoint = endpoint(address, tls.is_some());
@@ -73,7 +77,8 @@ impl Server {
         let control = millstream_control_node::open(log.clone(), clock.clone()).await?;
         warn_of_another_home(&control.state(), &config.home);
         let engine = Engine::new(log.clone(), control.clone(), clock.clone());
-        let functions = start_functions(config, sandbox_exe, code, &home_endpoint, clock.clone()).await?;
+        let functions =
+            start_functions(config, sandbox_exe, code, &home_endpoint, &keyring, clock.clone()).await?;
         let mappings = Mappings::start(millstream_mapping::Options {
             engine: engine.clone(),
             functions: functions.clone(),
@@ -87,7 +92,8 @@ impl Server {
             home: config.home.clone(),
             endpoint: endpoint.clone(),
         })
-        .await;
+        .await
+        .with_signed_links();
         let lifecycles = vec![
             tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO)),
             tokio::spawn(engine.clone().run_retention()),
@@ -106,8 +112,9 @@ impl Server {
             Kinesis::new(engine, config.home.clone()).with_consumers_per_stream(config.consumers_per_stream);
         let kinesis = kinesis.with_limits(config.limits.clone());
         gauge_list.push(gauges::limits(&kinesis));
-        let front =
-            Arc::new(Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock, only_loopback));
+        let front = Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock, only_loopback);
+        say_who_is_asked(&keyring);
+        let front = Arc::new(front.with_keyring(keyring));
         let shutdown = CancellationToken::new();
         let mut fronts = Vec::new();
         if let Some(inner) = inner {
@@ -169,6 +176,16 @@ fn warn_of_another_home(state: &State, home: &Home) {
             arn,
             "this data was made with another --account or --region: its ARNs keep them, and are not found by them"
         );
+    }
+}
+
+fn say_who_is_asked(keyring: &Keyring) {
+    if keyring.is_enforced() {
+        let keys = keyring.keys();
+        tracing::info!(keys, "requests must be signed");
+        if keys == 0 {
+            tracing::warn!("the credentials file has no keys: nobody can use this server until there is one");
+        }
     }
 }
 
@@ -237,6 +254,7 @@ async fn start_functions(
     sandbox_exe: PathBuf,
     code: CodeStore,
     endpoint: &str,
+    keyring: &Arc<Keyring>,
     clock: Arc<dyn Clock>,
 ) -> Result<Functions> {
     // Below the data directory, so that a server that is killed leaves nothing elsewhere.
@@ -244,9 +262,12 @@ async fn start_functions(
         Storage::Memory => None,
         Storage::Directory(directory) => Some(directory.clone()),
     };
+    // A function that runs as the server's own user could read the secrets of everybody.
+    let credentials = config.credentials.as_ref().and_then(|file| file.path().parent()).map(Path::to_owned);
     let options = millstream_functions::Options {
+        credentials: Arc::new(Sessions(keyring.clone())),
         work_dir: data.as_ref().map(|data| data.join("run")),
-        hidden_dirs: data.into_iter().collect(),
+        hidden_dirs: data.into_iter().chain(credentials).collect(),
         isolation: config.isolation,
         sandbox_exe,
         max_workers: config.max_workers,

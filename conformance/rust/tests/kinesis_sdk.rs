@@ -19,9 +19,10 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 const FIRST_SHARD: &str = "shardId-000000000000";
 
-/// A server in memory. Ends with the test.
+/// A server in memory that asks for signatures. Ends with the test.
 struct Server {
     address: String,
+    key: (String, String),
     /// Killed when it is dropped.
     _process: Child,
     _scratch: tempfile::TempDir,
@@ -37,9 +38,20 @@ async fn start() -> Server {
     );
     let scratch = tempfile::tempdir().expect("a temporary directory");
     let ready = scratch.path().join("ready");
+    let credentials = scratch.path().join("credentials.json");
+    let made = Command::new(&binary)
+        .args(["credentials", "create", "test", "--admin", "--format", "json", "--credentials"])
+        .arg(&credentials)
+        .output();
+    let made = made.await.expect("the program runs").stdout;
+    let made: serde_json::Value = serde_json::from_slice(&made).expect("a key");
+    let text = |name: &str| made[name].as_str().expect("a key has both").to_owned();
+    let key = (text("AccessKeyId"), text("SecretAccessKey"));
     let process = Command::new(binary)
         .args(["serve", "--bind", "127.0.0.1:0", "--memory", "--ready-file"])
         .arg(&ready)
+        .arg("--credentials")
+        .arg(&credentials)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -55,15 +67,20 @@ async fn start() -> Server {
         }
     });
     let address = address.await.expect("the server is ready in time");
-    Server { address, _process: process, _scratch: scratch }
+    Server { address, key, _process: process, _scratch: scratch }
 }
 
 fn client(server: &Server) -> Client {
+    let (id, secret) = server.key.clone();
+    client_with(server, Credentials::new(id, secret, None, None, "the test"))
+}
+
+fn client_with(server: &Server, credentials: Credentials) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(&server.address)
         .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "the test"))
+        .credentials_provider(credentials)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     Client::from_conf(config)
@@ -117,6 +134,24 @@ async fn register(client: &Client, stream_arn: &str) -> String {
 
 fn text(data: &Blob) -> String {
     String::from_utf8(data.as_ref().to_vec()).expect("the tests put text")
+}
+
+#[tokio::test]
+async fn another_secret_is_refused() {
+    let server = start().await;
+    let (id, secret) = server.key.clone();
+    let wrong = Credentials::new(id.clone(), format!("{secret}x"), None, None, "the test");
+    let unknown = Credentials::new("MKIAUNKNOWNUNKNOWN00", secret.clone(), None, None, "the test");
+    let token = Credentials::new(id, secret, Some("none".into()), None, "the test");
+    for (credentials, code) in [
+        (wrong, "InvalidSignatureException"),
+        (unknown, "UnrecognizedClientException"),
+        (token, "UnrecognizedClientException"),
+    ] {
+        let refused = client_with(&server, credentials).list_streams().send().await;
+        let refused = refused.expect_err("it is not its key").into_service_error();
+        assert_eq!(refused.meta().code(), Some(code));
+    }
 }
 
 #[tokio::test]

@@ -35,8 +35,8 @@ pub use command::{
     DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeregisterConsumer, FinishFunctionUpdate,
     FinishReshard, MergeShards, PublishLayerVersion, PublishVersion, RecordResult, RegisterConsumer,
     RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream, ReserveConcurrency,
-    RetentionChange, ScaleStream, SetCommitment, SetDistribution, SettleMapping, SplitShard, Tagged,
-    UpdateAlias, UpdateFunction, UpdateShardCount, WarmUp,
+    RetentionChange, ScaleStream, SetCommitment, SetDistribution, SetPolicy, SettleMapping, SplitShard,
+    Tagged, UpdateAlias, UpdateFunction, UpdateShardCount, WarmUp,
 };
 pub use entry::{Entry, EntryError};
 pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};

@@ -58,6 +58,9 @@ pub struct Stream {
     /// When UpdateShardCount was used over the last day, where a limit counts that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub count_updates: Vec<Timestamp>,
+    /// Its resource policy, as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -118,6 +121,9 @@ pub struct Consumer {
     pub created: Timestamp,
     pub status: ConsumerStatus,
     pub tags: BTreeMap<String, String>,
+    /// Its resource policy, as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 impl Stream {

@@ -2,6 +2,7 @@
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use millstream_iam::Caller;
 use millstream_types::Home;
 
 /// The account and region that the credentials of a request name, if those are not the server's own.
@@ -13,6 +14,14 @@ pub(crate) fn home(parts: &Parts, own: &Home) -> Option<Home> {
     let (key, region) = scope(parts)?;
     let account = if is_account(&key) { &key } else { &own.account };
     let region = if is_region(&region) { &region } else { &own.region };
+    let elsewhere = *account != own.account || *region != own.region;
+    elsewhere.then(|| own.beside(region, account))
+}
+
+/// The account of a caller that is known, and the region that it signed for.
+pub(crate) fn known(caller: &Caller, own: &Home) -> Option<Home> {
+    let account = caller.principal.account();
+    let region = if is_region(&caller.region) { &caller.region } else { &own.region };
     let elsewhere = *account != own.account || *region != own.region;
     elsewhere.then(|| own.beside(region, account))
 }

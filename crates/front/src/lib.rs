@@ -5,6 +5,7 @@
 //!
 //! Invariant: an error is logged here, once, with the cause that the client does not see.
 
+mod access;
 mod body;
 mod caller;
 mod metrics;
@@ -16,6 +17,7 @@ mod tls;
 
 pub mod caps;
 
+pub use access::Peer;
 pub use metrics::{Gauge, Metrics, ReadGauge};
 pub use operator::Health;
 pub use pipeline::Front;

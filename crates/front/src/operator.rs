@@ -14,12 +14,15 @@ pub trait Health: Debug + Send + Sync + 'static {
     fn facts(&self) -> Vec<(&'static str, String)>;
 }
 
-pub(crate) fn health(health: &dyn Health) -> Answer {
+/// `brief`: only whether it is well. Where callers have to be known, the rest is nobody else's business.
+pub(crate) fn health(health: &dyn Health, brief: bool) -> Answer {
     let trouble = health.trouble();
     let status = if trouble.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut members = vec![("status", if trouble.is_none() { "ok" } else { "failing" }.to_owned())];
-    members.extend(trouble.map(|trouble| ("trouble", trouble)));
-    members.extend(health.facts());
+    if !brief {
+        members.extend(trouble.map(|trouble| ("trouble", trouble)));
+        members.extend(health.facts());
+    }
     let members: serde_json::Map<String, serde_json::Value> =
         members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     let mut text = serde_json::Value::Object(members).to_string();

@@ -1,10 +1,11 @@
 //! A request's way through the server, in order: route, body, service, answer.
 
+use crate::access::Peer;
 use crate::body::{self, Answer, BodyError, frames, whole, whole_with};
 use crate::metrics::Metrics;
 use crate::operator::{self, Health};
 use crate::route::{Route, route};
-use crate::{caller, caps};
+use crate::{access, caller, caps};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -15,13 +16,18 @@ use millstream_api_kinesis::{Error as KinesisError, ErrorCode, Operation};
 use millstream_api_lambda::{
     Error as LambdaError, ErrorCode as LambdaErrorCode, Operation as LambdaOperation,
 };
+use millstream_credentials::Keyring;
 use millstream_host::{Clock, entropy};
+use millstream_iam::Caller;
 use millstream_kinesis::{Failure, Kinesis};
 use millstream_lambda::Lambda;
 use millstream_shapes::{Codec, ErrorName, RestResponse};
+use millstream_types::Home;
+use millstream_wire::sigv4::{SignatureError, SignatureFault};
 use millstream_wire::{cbor::Cbor11, error_body, event_stream, json::Json11};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +39,7 @@ pub struct Front {
     health: Arc<dyn Health>,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
+    keyring: Arc<Keyring>,
     /// Memory that request bodies may take, in KiB.
     kinesis_bodies: Semaphore,
     lambda_bodies: Semaphore,
@@ -71,12 +78,15 @@ impl Encoding {
     async fn call(
         self,
         service: &Kinesis,
+        caller: Option<&Caller>,
         operation: &str,
         body: &Bytes,
     ) -> Result<millstream_kinesis::Answer, Failure> {
-        match self {
-            Self::Json => service.call(&Json11, operation, body).await,
-            Self::Cbor => service.call(&Cbor11, operation, body).await,
+        match (self, caller) {
+            (Self::Json, None) => service.call(&Json11, operation, body).await,
+            (Self::Cbor, None) => service.call(&Cbor11, operation, body).await,
+            (Self::Json, Some(caller)) => service.call_as(caller, &Json11, operation, body).await,
+            (Self::Cbor, Some(caller)) => service.call_as(caller, &Cbor11, operation, body).await,
         }
     }
 
@@ -106,12 +116,25 @@ impl Front {
             lambda,
             health,
             metrics,
+            keyring: Arc::new(Keyring::none(clock.clone())),
             clock,
             kinesis_bodies: Semaphore::new(caps::KINESIS_BODIES_KIB),
             lambda_bodies: Semaphore::new(caps::LAMBDA_BODIES_KIB),
             answers: Arc::new(Semaphore::new(caps::ANSWERS_KIB)),
             only_loopback,
         }
+    }
+
+    /// With keys that requests must be signed with.
+    #[must_use]
+    pub fn with_keyring(self, keyring: Arc<Keyring>) -> Self {
+        Self { keyring, ..self }
+    }
+
+    /// The account and region that a request means, if they are not the server's own.
+    fn home_of(&self, parts: &Parts, caller: Option<&Caller>) -> Option<Home> {
+        let own = self.kinesis.home();
+        caller.map_or_else(|| caller::home(parts, own), |caller| caller::known(caller, own))
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -127,23 +150,30 @@ pub(crate) struct Served {
 }
 
 /// Answer one request. Never fails: what goes wrong is an answer too.
-pub(crate) async fn answer(served: Arc<Served>, request: Request<Incoming>) -> Result<Answer, Infallible> {
+pub(crate) async fn answer(
+    served: Arc<Served>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
     let front = &*served.front;
     let request_id = entropy::uuid();
     let (parts, body) = request.into_parts();
-    let mut answer = match route(&parts, front.only_loopback) {
-        Route::Health => operator::health(&*front.health),
-        Route::Metrics => {
-            let text = front.metrics.render(|text| front.kinesis.write_metrics(text));
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            operator::answer(StatusCode::OK, kind, text.into())
-        }
-        Route::Code(key) => code(front, key).await,
-        Route::Kinesis(operation) => {
-            kinesis(front, &parts, operation, body, &request_id, &served.shutdown).await
-        }
+    let signed = front.keyring.is_enforced();
+    let arrived = Arrived { parts: &parts, peer, request_id: &request_id };
+    let mut answer = match route(&parts, front.only_loopback, signed) {
+        Route::Health => operator::health(&*front.health, signed),
+        Route::Metrics => match access::metrics(&front.keyring, &parts, peer, front.clock.now()) {
+            Ok(()) => {
+                let text = front.metrics.render(|text| front.kinesis.write_metrics(text));
+                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                operator::answer(StatusCode::OK, kind, text.into())
+            }
+            Err(refused) => *refused,
+        },
+        Route::Code(key) => code(front, key, &parts, signed).await,
+        Route::Kinesis(operation) => kinesis(front, &arrived, operation, body, &served.shutdown).await,
         // Its future is large, and most requests are not for it.
-        Route::Lambda => Box::pin(lambda(front, &parts, body, &request_id)).await,
+        Route::Lambda => Box::pin(lambda(front, &arrived, body)).await,
         refused @ (Route::Browser | Route::ForeignHost | Route::Unknown) => {
             body::discard(body);
             refuse(&refused, Encoding::of(&parts))
@@ -155,30 +185,53 @@ pub(crate) async fn answer(served: Arc<Served>, request: Request<Incoming>) -> R
     Ok(answer)
 }
 
+/// A request's head and what else is known of it.
+struct Arrived<'a> {
+    parts: &'a Parts,
+    peer: Peer,
+    request_id: &'a str,
+}
+
+/// From a request's body to its operation's answer.
+async fn run_kinesis(
+    front: &Front,
+    arrived: &Arrived<'_>,
+    (operation, encoding): (&str, Encoding),
+    body: Incoming,
+) -> Result<(millstream_kinesis::Answer, Option<OwnedSemaphorePermit>), Failure> {
+    let (parts, now) = (arrived.parts, front.clock.now());
+    let signer = match access::head(&front.keyring, parts, "kinesis", now) {
+        Ok(signer) => signer,
+        Err(error) => {
+            body::discard(body);
+            return Err(kinesis_unsigned(error));
+        }
+    };
+    let body = body::read(body, caps::KINESIS_BODY, &front.kinesis_bodies).await;
+    let body = body.map_err(|error| kinesis_body_failure(&error))?;
+    let verify =
+        |signer: access::Signer| signer.verify(&front.keyring, parts, (&body.bytes, arrived.peer), now);
+    let caller = signer.map(verify).transpose().map_err(kinesis_unsigned)?;
+    let share = answer_share(front, operation).await?;
+    let elsewhere = front.home_of(parts, caller.as_ref()).map(|home| front.kinesis.at(home));
+    let service = elsewhere.as_ref().unwrap_or(&front.kinesis);
+    let answer = encoding.call(service, caller.as_ref(), operation, &body.bytes).await?;
+    Ok((answer, share))
+}
+
 async fn kinesis(
     front: &Front,
-    parts: &Parts,
+    arrived: &Arrived<'_>,
     operation: &str,
     body: Incoming,
-    request_id: &str,
     shutdown: &CancellationToken,
 ) -> Answer {
+    let Arrived { parts, request_id, .. } = arrived;
     let started = front.clock.monotonic();
     let known = Operation::from_name(operation);
     let name = known.map_or("unknown", Operation::name);
     let encoding = Encoding::of(parts);
-    let result = match body::read(body, caps::KINESIS_BODY, &front.kinesis_bodies).await {
-        Err(error) => Err(kinesis_body_failure(&error)),
-        Ok(body) => match answer_share(front, name).await {
-            Err(failure) => Err(failure),
-            Ok(share) => {
-                let elsewhere = caller::home(parts, front.kinesis.home()).map(|home| front.kinesis.at(home));
-                let service = elsewhere.as_ref().unwrap_or(&front.kinesis);
-                let answer = encoding.call(service, operation, &body.bytes).await;
-                answer.map(|answer| (answer, share))
-            }
-        },
-    };
+    let result = run_kinesis(front, arrived, (operation, encoding), body).await;
     let took = front.clock.monotonic().saturating_sub(started);
     match result {
         Ok((answer, share)) => {
@@ -209,8 +262,16 @@ async fn kinesis(
     }
 }
 
-async fn lambda(front: &Front, parts: &Parts, body: Incoming, request_id: &str) -> Answer {
-    let started = front.clock.monotonic();
+async fn lambda(front: &Front, arrived: &Arrived<'_>, body: Incoming) -> Answer {
+    let Arrived { parts, peer, request_id } = arrived;
+    let (started, now) = (front.clock.monotonic(), front.clock.now());
+    let signer = match access::head(&front.keyring, parts, "lambda", now) {
+        Ok(signer) => signer,
+        Err(error) => {
+            body::discard(body);
+            return lambda_unsigned(front, request_id, error);
+        }
+    };
     let invocation = parts.uri.path().trim_end_matches('/').ends_with("/invocations");
     let limit = if invocation { caps::INVOCATION_BODY } else { caps::LAMBDA_BODY };
     let body = match body::read(body, limit, &front.lambda_bodies).await {
@@ -225,16 +286,21 @@ async fn lambda(front: &Front, parts: &Parts, body: Incoming, request_id: &str) 
             return rest(error_body::rest(&error));
         }
     };
+    let verify = |signer: access::Signer| signer.verify(&front.keyring, parts, (&body.bytes, *peer), now);
+    let caller = match signer.map(verify).transpose() {
+        Ok(caller) => caller,
+        Err(error) => return lambda_unsigned(front, request_id, error),
+    };
     let headers = parts
         .headers
         .iter()
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
         .collect();
     let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-    let elsewhere = caller::home(parts, front.kinesis.home()).map(|home| front.lambda.at(home));
+    let elsewhere = front.home_of(parts, caller.as_ref()).map(|home| front.lambda.at(home));
     let service = elsewhere.as_ref().unwrap_or(&front.lambda);
-    let answer =
-        service.call(request_id, parts.method.as_str(), path, query, headers, body.bytes.clone()).await;
+    let line = (parts.method.as_str(), path, query);
+    let answer = service.call_as(caller.as_ref(), request_id, line, headers, body.bytes.clone()).await;
     let took = front.clock.monotonic().saturating_sub(started);
     let name = answer.operation.map_or("unknown", LambdaOperation::name);
     match &answer.failure {
@@ -270,7 +336,12 @@ fn rest(response: RestResponse) -> Answer {
 }
 
 /// A zip, for the links in GetFunction and GetLayerVersion.
-async fn code(front: &Front, key: &str) -> Answer {
+async fn code(front: &Front, key: &str, parts: &Parts, signed: bool) -> Answer {
+    let query = parts.uri.query().unwrap_or_default();
+    if signed && !front.lambda.link_is_good(key, query, front.clock.now()) {
+        let why = "this link has expired, or is none of ours: ask for the function again\n";
+        return operator::answer(StatusCode::FORBIDDEN, "text/plain", why.into());
+    }
     match front.lambda.code(key).await {
         Ok(Some(zip)) => operator::answer(StatusCode::OK, "application/zip", zip),
         Ok(None) => {
@@ -316,6 +387,32 @@ fn kinesis_body_failure(error: &BodyError) -> Failure {
         error: KinesisError::new(code, format!("The request could not be read: {error}.")),
         internal: None,
     }
+}
+
+/// A request that nobody known has signed.
+fn kinesis_unsigned(error: SignatureError) -> Failure {
+    let code = match error.fault {
+        SignatureFault::Missing => ErrorCode::MissingAuthenticationTokenException,
+        SignatureFault::Incomplete => ErrorCode::IncompleteSignatureException,
+        SignatureFault::Invalid => ErrorCode::InvalidSignatureException,
+        SignatureFault::Unrecognized => ErrorCode::UnrecognizedClientException,
+    };
+    Failure { error: KinesisError::new(code, error.message), internal: None }
+}
+
+fn lambda_unsigned(front: &Front, request_id: &str, error: SignatureError) -> Answer {
+    let code = match error.fault {
+        SignatureFault::Missing => LambdaErrorCode::MissingAuthenticationTokenException,
+        SignatureFault::Incomplete => LambdaErrorCode::IncompleteSignatureException,
+        SignatureFault::Invalid => LambdaErrorCode::InvalidSignatureException,
+        SignatureFault::Unrecognized => LambdaErrorCode::UnrecognizedClientException,
+    };
+    let error = LambdaError::new(code, error.message);
+    front.metrics.answered("lambda", "unknown", code.name(), Duration::ZERO);
+    let failed =
+        Failed { service: "lambda", operation: "unknown", code: code.name(), message: &error.message };
+    log_failure(request_id, &failed, None);
+    rest(error_body::rest(&error))
 }
 
 /// What is for none of the services.

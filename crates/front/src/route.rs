@@ -23,10 +23,11 @@ pub(crate) enum Route<'a> {
 const KINESIS: &str = "Kinesis_20131202.";
 
 /// `only_loopback`: the server can be reached from this machine alone, so a request for another host name was led
-/// here by somebody's DNS.
-pub(crate) fn route(parts: &Parts, only_loopback: bool) -> Route<'_> {
+/// here by somebody's DNS. `signed`: requests must be signed, which no page of another site can do; where they came from
+/// then says nothing more.
+pub(crate) fn route(parts: &Parts, only_loopback: bool, signed: bool) -> Route<'_> {
     let path = parts.uri.path();
-    if only_loopback && !host(parts).is_none_or(is_local_name) {
+    if only_loopback && !signed && !host(parts).is_none_or(is_local_name) {
         return Route::ForeignHost;
     }
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
@@ -34,7 +35,7 @@ pub(crate) fn route(parts: &Parts, only_loopback: bool) -> Route<'_> {
         Some("health") => Route::Health,
         Some("metrics") => Route::Metrics,
         // Pages of other sites must not reach an endpoint that trusts whoever can connect; SDKs send no Origin.
-        _ if parts.headers.contains_key(header::ORIGIN) => Route::Browser,
+        _ if !signed && parts.headers.contains_key(header::ORIGIN) => Route::Browser,
         Some(rest) => rest.strip_prefix("code/").map_or(Route::Unknown, Route::Code),
         None => match target {
             Some(target) if parts.method == Method::POST => {
@@ -75,7 +76,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        text(&route(&request.body(()).unwrap().into_parts().0, true))
+        text(&route(&request.body(()).unwrap().into_parts().0, true, false))
     }
 
     fn text(route: &Route<'_>) -> String {
@@ -93,6 +94,16 @@ mod tests {
         assert_eq!(of("GET", "/_millstream/code/abc", &[]), text(&Route::Code("abc")));
         assert_eq!(of("POST", "/", &[target, ("origin", "https://example.org")]), text(&Route::Browser));
         assert_eq!(of("POST", "/2015-03-31/functions", &[("origin", "null")]), text(&Route::Browser));
+    }
+
+    #[test]
+    fn a_signature_says_more_than_where_a_request_came_from() {
+        let head = || Request::builder().method("GET").uri("/2015-03-31/functions");
+        for (name, value) in [("origin", "https://example.org"), ("host", "evil.example")] {
+            let parts = head().header(name, value).body(()).unwrap().into_parts().0;
+            assert_eq!(route(&parts, true, true), Route::Lambda, "{name}");
+            assert_ne!(route(&parts, true, false), Route::Lambda, "{name}");
+        }
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use crate::access::Peer;
 use crate::pipeline::{Front, Served};
 use crate::tls::Tls;
 use crate::{caps, pipeline};
@@ -21,6 +22,11 @@ pub trait Listener: Send + 'static {
     /// # Errors
     /// If one cannot be taken right now; the caller may ask again.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Connection>> + Send;
+
+    /// Who is at the other end of a connection.
+    fn peer(_connection: &Self::Connection) -> Peer {
+        Peer::default()
+    }
 }
 
 impl Listener for TcpListener {
@@ -30,6 +36,10 @@ impl Listener for TcpListener {
         let (stream, _) = Self::accept(self).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+
+    fn peer(connection: &TcpStream) -> Peer {
+        Peer { address: connection.peer_addr().ok().map(|address| address.ip()), secure: false }
     }
 }
 
@@ -43,8 +53,8 @@ pub struct Options {
 }
 
 /// Serve until `shutdown`, then let requests under way finish. Subscriptions are ended, not waited for.
-pub async fn serve(
-    mut listener: impl Listener,
+pub async fn serve<L: Listener>(
+    mut listener: L,
     front: Arc<Front>,
     options: Options,
     shutdown: CancellationToken,
@@ -71,9 +81,10 @@ pub async fn serve(
         };
         let (served, builder, watcher) = (served.clone(), builder.clone(), graceful.watcher());
         served.front.metrics().connection_opened();
+        let peer = Peer { secure: options.tls.is_some(), ..L::peer(&stream) };
         match options.tls.clone() {
             None => {
-                let connection = connection(stream, served.clone(), &builder, watcher);
+                let connection = connection((stream, peer), served.clone(), &builder, watcher);
                 tokio::spawn(async move {
                     connection.await;
                     closed(&served, slot);
@@ -81,7 +92,7 @@ pub async fn serve(
             }
             Some(tls) => drop(tokio::spawn(async move {
                 if let Some(stream) = Box::pin(tls.greet(stream)).await {
-                    connection(stream, served.clone(), &builder, watcher).await;
+                    connection((stream, peer), served.clone(), &builder, watcher).await;
                 }
                 closed(&served, slot);
             })),
@@ -99,7 +110,7 @@ fn closed(served: &Served, slot: OwnedSemaphorePermit) {
 
 /// One connection, from its first request to its last.
 fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
-    stream: S,
+    (stream, peer): (S, Peer),
     served: Arc<Served>,
     builder: &Builder<TokioExecutor>,
     watcher: Watcher,
@@ -111,7 +122,7 @@ fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
             asked.notify_one();
             // On the heap for as long as it lasts: hyper keeps the room for one in every connection, also in those
             // that are silent.
-            Box::pin(pipeline::answer(served.clone(), request))
+            Box::pin(pipeline::answer(served.clone(), peer, request))
         })
     };
     let connection = builder.serve_connection(TokioIo::new(stream), service);

@@ -20,7 +20,7 @@ pub(crate) fn variables(
     options: &Options,
     places: &Places,
     runtime_api: &str,
-    log_stream: &str,
+    (log_stream, session): (&str, Option<&Credentials>),
 ) -> Vec<(String, String)> {
     let mut all = replaceable(options, places, spec.runtime);
     all.extend(spec.environment.clone());
@@ -28,7 +28,7 @@ pub(crate) fn variables(
     // arn:PARTITION:lambda:REGION:ACCOUNT:…
     let mut home = spec.arn.split(':').skip(3);
     let region = home.next().unwrap_or(&options.region);
-    let credentials = options.credentials.clone().unwrap_or_else(|| Credentials::of_account(home.next()));
+    let credentials = session.cloned().unwrap_or_else(|| Credentials::of_account(home.next()));
     let memory = spec.memory_mb.to_string();
     let mut reserved = vec![
         ("_HANDLER", spec.handler.as_str()),

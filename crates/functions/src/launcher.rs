@@ -4,7 +4,7 @@ use crate::api::{self, Api, FunctionNames};
 use crate::code::{CodeStore, Pin};
 use crate::environment::{Places, variables};
 use crate::memory::{Sampler, Tmps, Tree};
-use crate::options::Options;
+use crate::options::{Credentials, Options, WorkerCredentials};
 use crate::outcome::Exit;
 use crate::output::{Labels, Output};
 use crate::runtimes::{Interpreter, Runtime, Runtimes};
@@ -139,7 +139,9 @@ impl Launcher {
         let mut keys = spec.layers.clone();
         keys.push(spec.code.clone());
         let pin = self.code.pin(keys);
-        let (plan, has_program) = self.plan(spec, isolation, &address, &log_stream).await?;
+        let session = self.options.credentials.open(spec);
+        let signs = session.as_ref().map(|session| &session.credentials);
+        let (plan, has_program) = self.plan(spec, isolation, &address, (&log_stream, signs)).await?;
         let names = FunctionNames {
             name: spec.name.clone(),
             version: spec.version.clone(),
@@ -163,7 +165,7 @@ impl Launcher {
         let serving = tokio::spawn(api::serve(listener, Arc::clone(&api), welcome));
 
         let ending = launched.ending();
-        let exit = self.follow(launched, has_program, (living, pin));
+        let exit = self.follow(launched, has_program, (living, pin, session));
         let memory = Sampler::new(tree, spec, Arc::clone(&self.tmps), ending.clone());
         let sampling = tokio::spawn(Arc::clone(&memory).run());
         Ok(Worker {
@@ -192,12 +194,12 @@ impl Launcher {
             .map_err(|error| InvokeError::Spawn { why: error.to_string() })
     }
 
-    /// Follow a sandbox to its end, holding its place and its code until then. One that was started while all were being ended is ended now.
+    /// Follow a sandbox to its end, holding its place, its code and its session until then. One that was started while all were being ended is ended now.
     fn follow(
         &self,
         launched: Launched,
         has_program: bool,
-        held: (OwnedSemaphorePermit, Pin),
+        held: (OwnedSemaphorePermit, Pin, Option<WorkerCredentials>),
     ) -> watch::Receiver<Option<Exit>> {
         let id = entropy::u64();
         let mut known = self.endings();
@@ -247,7 +249,7 @@ impl Launcher {
         spec: &FunctionSpec,
         isolation: Isolation,
         runtime_api: &str,
-        log_stream: &str,
+        (log_stream, signs): (&str, Option<&Credentials>),
     ) -> Result<(Plan, bool), InvokeError> {
         let interpreter = self.runtimes.find(spec.runtime).await?;
         let task = self.code.materialize(&spec.code).await?;
@@ -267,7 +269,7 @@ impl Launcher {
         };
         let mut read_only = self.options.read_only_paths.clone();
         read_only.extend(interpreter.iter().flat_map(|interpreter| interpreter.needs.clone()));
-        let env = variables(spec, &self.options, &places, runtime_api, log_stream);
+        let env = variables(spec, &self.options, &places, runtime_api, (log_stream, signs));
         let confine = if confined { Confine::Nested } else { Confine::No };
         let run = Run { argv, env, cwd: PathBuf::from(&places.task), confine };
         let plan = Plan {

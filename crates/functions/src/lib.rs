@@ -27,7 +27,7 @@ mod worker;
 
 pub use code::{BROKEN_ZIP_MESSAGE, BadZip, CodeError, CodeKey, CodeRef, CodeStore, NotACodeKey};
 pub use logs::{LogLine, LogSink, RingSink, TracingSink};
-pub use options::{Credentials, Options};
+pub use options::{CredentialSource, Credentials, Options, Until, WorkerCredentials};
 pub use runtimes::{FoundRuntime, Runtime, RuntimeMissing, UnknownRuntime, installed_runtimes};
 pub use sandbox::{Isolation, IsolationUnavailable, SANDBOX_COMMAND, sandbox_main};
 pub use service::{Functions, WorkerCount};

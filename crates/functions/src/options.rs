@@ -3,7 +3,9 @@
 use crate::caps;
 use crate::logs::{LogSink, TracingSink};
 use crate::sandbox::Isolation;
+use crate::spec::FunctionSpec;
 use millstream_host::clock::{Clock, SystemClock};
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +30,8 @@ pub struct Options {
     pub endpoint_url: Option<String>,
     /// For functions whose ARN names none.
     pub region: String,
-    /// What functions sign their own calls with; `None` for a server that asks for no credentials and knows accounts by
-    /// access keys of twelve digits.
-    pub credentials: Option<Credentials>,
+    /// Where workers get what they sign their own calls with.
+    pub credentials: Arc<dyn CredentialSource>,
     /// Directories that hold `python3.12/bin/python3.12` and the like, looked at before PATH.
     pub runtime_dirs: Vec<PathBuf>,
     /// Further paths of the host that functions see, read-only and at the same place.
@@ -54,7 +55,7 @@ impl Default for Options {
             idle_expiry: caps::DEFAULT_IDLE_EXPIRY,
             endpoint_url: None,
             region: "us-east-1".to_owned(),
-            credentials: None,
+            credentials: Arc::new(NobodyAsks),
             runtime_dirs: Vec::new(),
             read_only_paths: Vec::new(),
             hidden_dirs: Vec::new(),
@@ -63,6 +64,33 @@ impl Default for Options {
         }
     }
 }
+
+/// Gives each worker credentials of its own.
+pub trait CredentialSource: Debug + Send + Sync {
+    /// Those for a new worker of `spec`, good for as long as they are kept. `None` where nobody asks for credentials.
+    fn open(&self, spec: &FunctionSpec) -> Option<WorkerCredentials>;
+}
+
+/// For a server that asks for no credentials, and knows accounts by access keys of twelve digits.
+#[derive(Debug)]
+struct NobodyAsks;
+
+impl CredentialSource for NobodyAsks {
+    fn open(&self, _spec: &FunctionSpec) -> Option<WorkerCredentials> {
+        None
+    }
+}
+
+/// A worker's credentials, and what ends with it.
+#[derive(Debug)]
+pub struct WorkerCredentials {
+    pub credentials: Credentials,
+    /// Dropped when the worker has ended.
+    pub until: Box<dyn Until>,
+}
+
+/// What has an end of its own when it is dropped.
+pub trait Until: Debug + Send + Sync {}
 
 /// Credentials in a function's environment.
 #[derive(Clone)]
@@ -84,7 +112,7 @@ impl Credentials {
     }
 }
 
-impl std::fmt::Debug for Credentials {
+impl Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
     }

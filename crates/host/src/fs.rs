@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -79,6 +79,46 @@ fn replace(path: &Path, contents: &[u8], options: &OpenOptions) -> io::Result<()
             Err(error)
         }
     }
+}
+
+/// What changes when a file does, and who may read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    inode: u64,
+    /// The length.
+    pub bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    /// The permission bits.
+    pub mode: u32,
+}
+
+/// The stamp of a file; `None` if it is not there.
+pub fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
+    match fs::metadata(path) {
+        Ok(is) => Ok(Some(Stamp {
+            inode: is.ino(),
+            bytes: is.size(),
+            modified: (is.mtime(), is.mtime_nsec()),
+            changed: (is.ctime(), is.ctime_nsec()),
+            mode: is.mode() & 0o7777,
+        })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whoever holds it is alone with what the file stands for, until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Wait for the lock of a file, which is made if it is not there.
+pub fn lock(path: &Path) -> io::Result<Lock> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    file.lock()?;
+    Ok(Lock { _file: file })
 }
 
 /// Make the names in a directory durable.

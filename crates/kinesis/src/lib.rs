@@ -5,11 +5,13 @@
 
 #![expect(clippy::needless_update, reason = "the next version of the model may add members to any shape")]
 
+mod authorise;
 mod error;
 mod iterator;
 mod limits;
 mod monitoring;
 mod ops;
+mod policy;
 mod put;
 mod queues;
 mod records;

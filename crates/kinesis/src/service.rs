@@ -113,6 +113,9 @@ impl Kinesis {
                     ops::decrease_stream_retention_period::run
                 )
             }
+            Op::DeleteResourcePolicy => {
+                answer!(self, codec, body, DeleteResourcePolicy, ops::delete_resource_policy::run)
+            }
             Op::DeleteStream => answer!(self, codec, body, DeleteStream, ops::delete_stream::run),
             Op::DeregisterStreamConsumer => {
                 answer!(self, codec, body, DeregisterStreamConsumer, ops::deregister_stream_consumer::run)
@@ -139,6 +142,9 @@ impl Kinesis {
                 let answer = ops::get_records::answer(self, codec, body, &mut call).await;
                 call.finish(&answer);
                 answer.map(Answer::Body)
+            }
+            Op::GetResourcePolicy => {
+                answer!(self, codec, body, GetResourcePolicy, ops::get_resource_policy::run)
             }
             Op::GetShardIterator => {
                 answer!(self, codec, body, GetShardIterator, ops::get_shard_iterator::run)
@@ -224,6 +230,9 @@ impl Kinesis {
                 call.finish(&answer);
                 answer.map(Answer::Body)
             }
+            Op::PutResourcePolicy => {
+                answer!(self, codec, body, PutResourcePolicy, ops::put_resource_policy::run)
+            }
             Op::RegisterStreamConsumer => {
                 answer!(self, codec, body, RegisterStreamConsumer, ops::register_stream_consumer::run)
             }
@@ -274,11 +283,8 @@ impl Kinesis {
             }
             Op::CreateChannel
             | Op::DeleteChannel
-            | Op::DeleteResourcePolicy
             | Op::DescribeChannel
-            | Op::GetResourcePolicy
             | Op::ListChannels
-            | Op::PutResourcePolicy
             | Op::StartStreamEncryption
             | Op::StopStreamEncryption
             | Op::UpdateChannel => Err(unknown(name)),

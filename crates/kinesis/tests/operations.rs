@@ -14,6 +14,8 @@ mod homes;
 mod limits;
 #[path = "operations/metrics.rs"]
 mod metrics;
+#[path = "operations/policies.rs"]
+mod policies;
 #[path = "operations/resharding.rs"]
 mod resharding;
 #[path = "operations/retention.rs"]

@@ -6,11 +6,13 @@
 //! Invariant: an operation changes things only through a control command, and answers only after it is durable. Work
 //! that follows (unpacking code) is derived from the control state by [`Lambda::run_lifecycle`].
 
+mod authorise;
 mod configuration;
 mod delivery;
 mod error;
 mod layers;
 mod lifecycle;
+mod links;
 mod mappings;
 mod names;
 mod ops;

@@ -1,10 +1,12 @@
 use crate::error::{Failure, stored_code};
+use crate::links::LinkKey;
 use crate::ops;
 use bytes::Bytes;
 use millstream_api_lambda::{self as api, Error, ErrorCode, Operation};
 use millstream_control_node::ControlHandle;
 use millstream_engine::Engine;
 use millstream_functions::{CodeKey, Functions};
+use millstream_iam::Caller;
 use millstream_mapping::Mappings;
 use millstream_shapes::{ErrorName, Query, RestRequest, RestResponse};
 use millstream_types::Home;
@@ -32,6 +34,7 @@ pub struct Lambda {
     inner: Arc<Options>,
     /// The account and region that requests mean.
     home: Arc<Home>,
+    pub(crate) links: Option<LinkKey>,
 }
 
 /// The answer to a request, ready to be sent but for the headers that every answer has.
@@ -57,7 +60,7 @@ impl Lambda {
     /// that was uploaded and whose function is not yet written down looks like one that nothing refers to.
     pub async fn start(options: Options) -> Self {
         let home = Arc::new(options.home.clone());
-        let lambda = Self { inner: Arc::new(options), home };
+        let lambda = Self { inner: Arc::new(options), home, links: None };
         lambda.sweep().await;
         lambda
     }
@@ -65,7 +68,7 @@ impl Lambda {
     /// The service for requests that mean another account or region of this server.
     #[must_use]
     pub fn at(&self, home: Home) -> Self {
-        Self { inner: self.inner.clone(), home: Arc::new(home) }
+        Self { inner: self.inner.clone(), home: Arc::new(home), links: self.links.clone() }
     }
 
     /// Whether a path has the form of Lambda's REST paths: an API version in front, as in `/2015-03-31/functions`.
@@ -90,6 +93,18 @@ impl Lambda {
         headers: Vec<(&str, &str)>,
         body: Bytes,
     ) -> Answer {
+        self.call_as(None, request_id, (method, path, query), headers, body).await
+    }
+
+    /// [`Lambda::call`] for a caller whose policies count, if there is one. `line`: method, path and query.
+    pub async fn call_as(
+        &self,
+        caller: Option<&Caller>,
+        request_id: &str,
+        (method, path, query): (&str, &str, &str),
+        headers: Vec<(&str, &str)>,
+        body: Bytes,
+    ) -> Answer {
         let query = match Query::parse(query) {
             Ok(query) => query,
             Err(error) => return Answer::failed(None, error.into()),
@@ -103,6 +118,10 @@ impl Lambda {
         let trace = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-amzn-trace-id"));
         let context = Context { request_id, trace_id: trace.map(|(_, value)| *value) };
         let request = RestRequest { labels, query, headers, body };
+        let allowed = caller.map_or(Ok(()), |caller| self.authorise(caller, operation, &request));
+        if let Err(failure) = allowed {
+            return Answer::failed(Some(operation), failure.told_at(&self.home));
+        }
         match ops::dispatch(self, operation, &request, context).await {
             Ok(response) => Answer { response, operation: Some(operation), failure: None },
             Err(failure) => Answer::failed(Some(operation), failure.told_at(&self.home)),
@@ -139,8 +158,12 @@ impl Lambda {
         functions.chain(layers.map(|version| &version.code.key)).filter_map(|key| key.parse().ok()).collect()
     }
 
-    pub(crate) fn code_url(&self, key: &str) -> String {
-        format!("{}{CODE_PATH}{key}", self.inner.endpoint.trim_end_matches('/'))
+    pub(crate) fn with_links(self, key: LinkKey) -> Self {
+        Self { links: Some(key), ..self }
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.inner.endpoint
     }
 
     pub(crate) fn control(&self) -> &ControlHandle {

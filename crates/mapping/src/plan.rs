@@ -197,6 +197,7 @@ mod tests {
             monitoring: BTreeSet::new(),
             warm_mibps: None,
             count_updates: Vec::new(),
+            policy: None,
         }
     }
 

@@ -14,3 +14,9 @@ pub const MAX_FRAME_HEADERS: usize = 128 * 1024;
 
 /// Bytes of an escaped text that becomes part of an error message.
 pub const MAX_SHOWN: usize = 64;
+
+/// How far a signature's time may be from ours, in seconds, either way.
+pub const SIGNATURE_SKEW_SECS: u64 = 5 * 60;
+
+/// The longest that a presigned request may be good for: a week.
+pub const PRESIGNED_SECS: u64 = 7 * 24 * 60 * 60;

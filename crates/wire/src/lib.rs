@@ -1,4 +1,4 @@
-//! Codecs of the AWS protocols: JSON and CBOR bodies, error bodies, event stream frames.
+//! Codecs of the AWS protocols: JSON and CBOR bodies, error bodies, event stream frames, signatures.
 //!
 //! Invariant: bytes from a client never make anything here panic, recurse without bound, or allocate more than a
 //! constant factor of what was sent (`caps.rs`). Nothing here knows a particular service.
@@ -10,3 +10,4 @@ pub mod cbor;
 pub mod error_body;
 pub mod event_stream;
 pub mod json;
+pub mod sigv4;

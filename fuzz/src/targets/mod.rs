@@ -10,6 +10,7 @@ mod repair;
 mod requests;
 mod sample;
 mod scan;
+mod security;
 mod service;
 
 use crate::{Scope, Target};
@@ -40,6 +41,8 @@ pub const TARGETS: &[Target] = &[
     requests::REST,
     event_stream::EVENT_STREAM,
     names::NAMES,
+    security::POLICIES,
+    security::SIGNATURES,
 ];
 
 /// What a target has unless it says otherwise.

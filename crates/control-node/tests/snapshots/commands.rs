@@ -8,7 +8,7 @@ use millstream_control::{
     DeleteMapping, DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer, Distribution,
     FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, PublishLayerVersion, PublishVersion,
     QueueBegin, QueueSettings, RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue,
-    RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment, SetDistribution, SettleMapping,
+    RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment, SetDistribution, SetPolicy, SettleMapping,
     ShardMetric, Source, StartingPosition, State, StreamMode, Tagged, UpdateAlias, UpdateFunction,
     UpdateShardCount, WarmUp,
 };
@@ -153,7 +153,7 @@ pub(crate) fn random_command(random: &mut Random, state: &State) -> Command {
 fn stream_command(random: &mut Random) -> Command {
     let (name, consumer) = (random.name("s"), random.name("c"));
     let stream_name = name.clone();
-    match random.below(19) {
+    match random.below(20) {
         13 => SetCommitment { home: String::new(), enabled: random.one_in(2) }.into(),
         14 | 15 => setting_command(random, name),
         16 => {
@@ -175,11 +175,16 @@ fn stream_command(random: &mut Random) -> Command {
             let set = BTreeMap::from([(random.name("t"), random.name("v"))]);
             ChangeTags { stream: stream_name, consumer, set, remove: [random.name("t")].into() }.into()
         }
+        12 => {
+            let (consumer, policy) = (random.one_in(2).then_some(consumer), random.one_in(2));
+            SetPolicy { stream: stream_name, consumer, policy: policy.then(|| "{\"Statement\":[]}".into()) }
+                .into()
+        }
         11 => {
             let mode = random.one_in(2).then_some(StreamMode::OnDemand);
             ChangeStream { name, mode, max_record_kib: random.one_in(2).then_some(2_048) }.into()
         }
-        12 => {
+        18 => {
             let key = HashKey(u128::from(random.next()) << 64);
             let splits = vec![(ShardId(random.below(4)), key)];
             ScaleStream { stream: stream_name, splits, merges: vec![(ShardId(2), ShardId(3))] }.into()

@@ -61,6 +61,7 @@ impl ControlCommand for CreateStream {
             monitoring: BTreeSet::new(),
             warm_mibps: None,
             count_updates: Vec::new(),
+            policy: None,
         };
         state.streams.insert(self.name.clone(), Arc::new(stream));
         Ok(())

@@ -44,6 +44,7 @@ mod reserve_concurrency;
 mod scale_stream;
 mod set_commitment;
 mod set_distribution;
+mod set_policy;
 mod settle_mapping;
 mod split_shard;
 mod update_alias;
@@ -139,6 +140,7 @@ commands! {
     scale_stream::ScaleStream,
     set_commitment::SetCommitment,
     set_distribution::SetDistribution,
+    set_policy::SetPolicy,
     settle_mapping::SettleMapping,
     split_shard::SplitShard,
     update_alias::UpdateAlias,

@@ -48,6 +48,7 @@ impl ControlCommand for RegisterConsumer {
             created: at,
             status: ConsumerStatus::Creating,
             tags: self.tags.clone(),
+            policy: None,
         };
         stream.consumers.insert(self.name.clone(), consumer.clone());
         Ok(consumer)

@@ -1,6 +1,5 @@
 package millstream;
 
-import java.net.URI;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
@@ -25,14 +24,14 @@ final class Clients implements AutoCloseable {
     /** The media types of all requests and answers so far. */
     final Set<String> mediaTypes = ConcurrentHashMap.newKeySet();
 
-    Clients(URI address) {
-        blocking = setUp(KinesisClient.builder(), address).build();
-        async = setUp(KinesisAsyncClient.builder(), address).build();
+    Clients(Server server) {
+        blocking = setUp(KinesisClient.builder(), server).build();
+        async = setUp(KinesisAsyncClient.builder(), server).build();
     }
 
-    private <B extends AwsClientBuilder<B, ?>> B setUp(B builder, URI address) {
-        var credentials = StaticCredentialsProvider.create(AwsBasicCredentials.create("test", "test"));
-        return builder.endpointOverride(address)
+    private <B extends AwsClientBuilder<B, ?>> B setUp(B builder, Server server) {
+        var credentials = StaticCredentialsProvider.create(AwsBasicCredentials.create(server.keyId, server.secret));
+        return builder.endpointOverride(server.address)
                 .region(Region.US_EAST_1)
                 .credentialsProvider(credentials)
                 .overrideConfiguration(options -> options.addExecutionInterceptor(new ExecutionInterceptor() {

@@ -15,11 +15,11 @@ final class Conformance {
     public static void main(String[] arguments) throws Exception {
         int failed = 0;
         int passed = 0;
-        try (Server server = new Server(); Clients clients = new Clients(server.address)) {
+        try (Server server = new Server(); Clients clients = new Clients(server)) {
             Map<String, Check> checks = new LinkedHashMap<>();
             new Records(clients).addTo(checks);
             new Subscriptions(clients).addTo(checks);
-            new VersionOne(clients, server.address).addTo(checks);
+            new VersionOne(clients, server).addTo(checks);
             for (Map.Entry<String, Check> check : checks.entrySet()) {
                 try {
                     check.getValue().run();

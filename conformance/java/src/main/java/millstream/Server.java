@@ -3,11 +3,12 @@ package millstream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 
-/** A real {@code millstream serve} process, in memory, on a port of its own. */
+/** A real {@code millstream serve} process, in memory, on a port of its own, that asks for signatures with one key. */
 final class Server implements AutoCloseable {
     private static final long START_LIMIT_MILLIS = 60_000;
 
@@ -15,6 +16,8 @@ final class Server implements AutoCloseable {
     private final Process process;
     private final Thread atExit;
     final URI address;
+    final String keyId;
+    final String secret;
 
     Server() throws IOException, InterruptedException {
         String binary = System.getenv("MILLSTREAM_BIN");
@@ -24,7 +27,18 @@ final class Server implements AutoCloseable {
         scratch = Files.createTempDirectory("millstream-test-");
         Path ready = scratch.resolve("ready");
         Path log = scratch.resolve("log");
-        process = new ProcessBuilder(binary, "serve", "--bind", "127.0.0.1:0", "--memory", "--ready-file", ready.toString())
+        String credentials = scratch.resolve("credentials.json").toString();
+        Process making = new ProcessBuilder(
+                        binary, "credentials", "create", "java", "--admin", "--format", "ini", "--credentials", credentials)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        // [java], the key's id, its secret.
+        String[] made = new String(making.getInputStream().readAllBytes(), StandardCharsets.UTF_8).split("\\R");
+        keyId = made[1].substring(made[1].indexOf('=') + 2);
+        secret = made[2].substring(made[2].indexOf('=') + 2);
+        process = new ProcessBuilder(
+                        binary, "serve", "--bind", "127.0.0.1:0", "--memory", "--ready-file", ready.toString(),
+                        "--credentials", credentials)
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();

@@ -15,7 +15,6 @@ import com.amazonaws.services.kinesis.model.PutRecordsRequest;
 import com.amazonaws.services.kinesis.model.PutRecordsRequestEntry;
 import com.amazonaws.services.kinesis.model.Record;
 import com.amazonaws.services.kinesis.model.ResourceNotFoundException;
-import java.net.URI;
 import java.nio.ByteBuffer;
 import java.util.Date;
 import java.util.List;
@@ -28,11 +27,11 @@ final class VersionOne {
     private final Clients clients;
     private final AmazonKinesis kinesis;
 
-    VersionOne(Clients clients, URI address) {
+    VersionOne(Clients clients, Server server) {
         this.clients = clients;
         kinesis = AmazonKinesisClientBuilder.standard()
-                .withEndpointConfiguration(new EndpointConfiguration(address.toString(), "us-east-1"))
-                .withCredentials(new AWSStaticCredentialsProvider(new BasicAWSCredentials("test", "test")))
+                .withEndpointConfiguration(new EndpointConfiguration(server.address.toString(), "us-east-1"))
+                .withCredentials(new AWSStaticCredentialsProvider(new BasicAWSCredentials(server.keyId, server.secret)))
                 .build();
     }
 

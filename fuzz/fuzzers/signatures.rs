@@ -1,0 +1,4 @@
+//! libFuzzer on the target `signatures`; see `src/targets/`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| millstream_fuzz::fuzz("signatures", input));
