@@ -5,6 +5,7 @@ use millstream_control_node::ControlHandle;
 use millstream_host::Clock;
 use millstream_log::{AppendError, Log, ReadError, TailWatch};
 use millstream_types::{LogShard, Position, ShardId, Timestamp};
+use millstream_vault::{KeyError, OpenError, Vault};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -23,6 +24,12 @@ pub enum EngineError {
     NoData { stream: String, record: usize },
     #[error("the record at position {0} is not in a form that this version knows")]
     UnknownForm(Position),
+    /// The records are encrypted, and there is no key for them.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A sealed batch was changed on the disk, or moved.
+    #[error("the encrypted records from position {position} on are not served: {why}")]
+    Sealed { position: Position, why: OpenError },
     #[error(transparent)]
     Append(#[from] AppendError),
     #[error(transparent)]
@@ -39,12 +46,23 @@ pub struct Engine {
     pub(crate) retention: Arc<SteadyTime>,
     /// Where the records of streams that distribute by themselves go next.
     pub(crate) turn: Arc<AtomicUsize>,
+    pub(crate) vault: Vault,
 }
 
 impl Engine {
     pub fn new(log: Arc<dyn Log>, control: ControlHandle, clock: Arc<dyn Clock>) -> Self {
         let retention = Arc::new(SteadyTime::new(&*clock));
-        Self { log, control, clock, subscriptions: Arc::default(), retention, turn: Arc::default() }
+        Self { log, control, clock, subscriptions: Arc::default(), retention, turn: Arc::default(), vault: Vault::default() }
+    }
+
+    /// With the keys that streams are encrypted with.
+    #[must_use]
+    pub fn with_vault(self, vault: Vault) -> Self {
+        Self { vault, ..self }
+    }
+
+    pub fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// Do the work that the control state asks for (log shards of new and deleted streams, consumers), for ever.

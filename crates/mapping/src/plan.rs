@@ -196,6 +196,9 @@ mod tests {
             distribution: Distribution::default(),
             monitoring: BTreeSet::new(),
             warm_mibps: None,
+            encryption: None,
+            data_keys: Vec::new(),
+            encryption_change: None,
         }
     }
 

@@ -60,6 +60,9 @@ impl ControlCommand for CreateStream {
             distribution: Distribution::default(),
             monitoring: BTreeSet::new(),
             warm_mibps: None,
+            encryption: None,
+            data_keys: Vec::new(),
+            encryption_change: None,
         };
         state.streams.insert(self.name.clone(), Arc::new(stream));
         Ok(())

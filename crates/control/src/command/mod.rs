@@ -28,6 +28,7 @@ mod delete_mapping;
 mod delete_queue;
 mod delete_stream;
 mod deregister_consumer;
+mod finish_encryption_change;
 mod finish_function_update;
 mod finish_reshard;
 mod merge_shards;
@@ -45,6 +46,8 @@ mod set_commitment;
 mod set_distribution;
 mod settle_mapping;
 mod split_shard;
+mod start_encryption;
+mod stop_encryption;
 mod update_alias;
 mod update_function;
 mod update_shard_count;
@@ -122,6 +125,7 @@ commands! {
     delete_queue::DeleteQueue,
     delete_stream::DeleteStream,
     deregister_consumer::DeregisterConsumer,
+    finish_encryption_change::FinishEncryptionChange,
     finish_function_update::FinishFunctionUpdate,
     finish_reshard::FinishReshard,
     merge_shards::MergeShards,
@@ -139,6 +143,8 @@ commands! {
     set_distribution::SetDistribution,
     settle_mapping::SettleMapping,
     split_shard::SplitShard,
+    start_encryption::StartEncryption,
+    stop_encryption::StopEncryption,
     update_alias::UpdateAlias,
     update_function::UpdateFunction,
     update_shard_count::UpdateShardCount,

@@ -7,7 +7,7 @@ use crate::service::read;
 use crate::{Kinesis, caps};
 use bytes::Bytes;
 use millstream_api_kinesis as api;
-use millstream_engine::{Placed, Prepared};
+use millstream_engine::{Prepared, Stored};
 use millstream_shapes::{BorrowDecoder, Codec, Decode, DecodeBorrowed, DecodeError, Encode, Encoder, check};
 use millstream_types::{SequenceNumber, SequenceNumberText};
 use std::ops::Range;
@@ -22,8 +22,8 @@ pub(crate) async fn answer<C: Codec>(
         Some(prepared) => prepared,
         None => long(service, codec, body, call)?,
     };
-    let placed = put::append(service, call, prepared).await?;
-    Ok(codec.encode(&Answer(placed)))
+    let stored = put::append(service, call, prepared).await?;
+    Ok(codec.encode(&Answer(stored)))
 }
 
 /// The long way of [`put`].
@@ -131,7 +131,7 @@ fn raw_record<'a, D: BorrowDecoder<'a>>(d: &mut D) -> Result<RawRecord<'a>, Deco
 }
 
 /// As [`api::PutRecordsOutput`], without strings of its own.
-struct Answer(Vec<Placed>);
+struct Answer(Stored);
 
 impl Encode for Answer {
     fn encode<E: Encoder>(&self, e: &mut E) {
@@ -139,9 +139,9 @@ impl Encode for Answer {
         e.member_name("FailedRecordCount");
         e.integer(0);
         e.member_name("Records");
-        e.open_list_of(self.0.len());
+        e.open_list_of(self.0.placed.len());
         let mut written = Written::default();
-        for placed in &self.0 {
+        for placed in &self.0.placed {
             e.element();
             if let Some(entry) = written.next(placed.sequence_number) {
                 e.again(entry);
@@ -158,11 +158,12 @@ impl Encode for Answer {
             written.keep(placed.sequence_number, text.as_bytes(), &e.written()[from..]);
         }
         e.close_list();
+        e.optional("EncryptionType", self.0.encrypted.then_some(&api::EncryptionType::Kms));
         e.close_structure();
     }
 
     fn expected_bytes(&self) -> usize {
-        64 + 112 * self.0.len()
+        96 + 112 * self.0.placed.len()
     }
 }
 
@@ -201,6 +202,7 @@ impl Written {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use millstream_engine::Placed;
     use millstream_types::{Position, ShardId};
     use millstream_wire::{cbor, json};
 
@@ -211,7 +213,8 @@ mod tests {
                 let (shard, position) = (ShardId(at % shards), Position(95 + at / shards * step));
                 Placed { shard, sequence_number: SequenceNumber::of_record(shard, position) }
             };
-            let answer = Answer((0..count).map(placed).collect());
+            let encrypted = count == 300;
+            let answer = Answer(Stored { placed: (0..count).map(placed).collect(), encrypted });
             let entry = |placed: &Placed| api::PutRecordsResultEntry {
                 shard_id: Some(placed.shard.to_string()),
                 sequence_number: Some(placed.sequence_number.to_string()),
@@ -219,7 +222,8 @@ mod tests {
             };
             let model = api::PutRecordsOutput {
                 failed_record_count: Some(0),
-                records: answer.0.iter().map(entry).collect(),
+                records: answer.0.placed.iter().map(entry).collect(),
+                encryption_type: encrypted.then_some(api::EncryptionType::Kms),
                 ..Default::default()
             };
             let encoded = json::encode(&answer);
