@@ -1,6 +1,7 @@
 use crate::address;
 use crate::config::LogFormat;
 use crate::destination_options::DestinationOptions;
+use crate::keys_command::KeysCommand;
 use crate::log_command::LogCommand;
 use crate::log_options::LogOptions;
 use crate::tls_options::TlsOptions;
@@ -31,6 +32,9 @@ pub(crate) enum Command {
     /// Look at a data directory that no server uses, or repair it
     #[command(subcommand)]
     Log(LogCommand),
+    /// Make, list and rotate the master keys that records are encrypted with
+    #[command(subcommand)]
+    Keys(KeysCommand),
 }
 
 /// Every setting can be given as a flag, as an environment variable, or in the file that --config names. A flag wins
@@ -83,6 +87,10 @@ pub(crate) struct ServeArguments {
     /// anything, running code included
     #[arg(long, env = "MILLSTREAM_ALLOW_INSECURE_BIND", value_parser = BoolishValueParser::new())]
     pub(crate) allow_insecure_bind: bool,
+
+    /// File of the master keys that streams are encrypted with; `millstream keys create FILE` makes one
+    #[arg(long, env = "MILLSTREAM_ENCRYPTION_KEYS", value_name = "FILE")]
+    pub(crate) encryption_keys: Option<PathBuf>,
 
     /// What to log: error, warn, info, debug, trace, or a filter such as "info,millstream_mapping=debug"
     /// [default: info]

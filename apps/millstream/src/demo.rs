@@ -36,6 +36,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         consumers_per_stream: millstream_control::caps::CONSUMERS_PER_STREAM,
         tls: None,
         destinations: DestinationOptions::default(),
+        encryption_keys: None,
         log: crate::log_options::LogOptions::default(),
         log_level: arguments.log_level.clone(),
         log_format: LogFormat::Text,

@@ -11,6 +11,8 @@ mod destination_options;
 mod gauges;
 mod health;
 mod interrupt;
+mod keys;
+mod keys_command;
 mod log_command;
 mod log_options;
 mod logs;
@@ -42,6 +44,7 @@ pub fn main() -> ExitCode {
             cli::Command::Serve(arguments) => serve::run(*arguments).await,
             cli::Command::Demo(arguments) => demo::run(arguments).await,
             cli::Command::Log(command) => log_command::run(command),
+            cli::Command::Keys(command) => keys_command::run(command),
         }
     });
     // Whatever still blocks a thread must not keep the process: what matters is durable already.

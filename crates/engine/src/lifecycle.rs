@@ -4,8 +4,8 @@
 use crate::{Engine, caps, reshard};
 use futures_util::future::join_all;
 use millstream_control::{
-    ActivateConsumer, ActivateStream, ConsumerStatus, FinishEncryptionChange, RemoveConsumer, RemoveStream, Shard, State, Stream,
-    StreamStatus,
+    ActivateConsumer, ActivateStream, ConsumerStatus, FinishEncryptionChange, RemoveConsumer, RemoveStream,
+    Shard, State, Stream, StreamStatus,
 };
 use millstream_control_node::SubmitError;
 use millstream_log::{AppendError, ReadError, RetentionClass};

@@ -61,12 +61,10 @@ pub(crate) fn create(master: &MasterKey, arn: &str) -> Result<(DataKey, Secret),
 }
 
 pub(crate) fn unwrap(master: &MasterKey, arn: &str, key: &DataKey) -> Result<Secret, KeyError> {
-    let failed = || KeyError::Unwrap {
-        data_key: key.id.clone(),
-        key: master.id.clone(),
-        version: key.version,
-    };
-    let mut wrapped = hex::decode::<WRAPPED>(&key.wrapped).filter(|bytes| bytes[0] == VERSION).ok_or_else(failed)?;
+    let failed =
+        || KeyError::Unwrap { data_key: key.id.clone(), key: master.id.clone(), version: key.version };
+    let mut wrapped =
+        hex::decode::<WRAPPED>(&key.wrapped).filter(|bytes| bytes[0] == VERSION).ok_or_else(failed)?;
     let (head, body) = wrapped.split_at_mut(1 + SALT);
     let message_key = message_key(master.version(key.version)?, &head[1..], PURPOSE);
     let associated = Aad::from(associated(arn, &key.id, master, key.version));

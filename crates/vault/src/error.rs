@@ -51,6 +51,8 @@ pub enum KeyFileError {
     Material,
     #[error("there are more than {limit} {what}")]
     TooMany { what: &'static str, limit: usize },
-    #[error("write ALIAS=HEX, such as alias/aws/kinesis=…64 hexadecimal digits…, several with commas between them")]
+    #[error(
+        "write ALIAS=HEX, such as alias/aws/kinesis=…64 hexadecimal digits…, several with commas between them"
+    )]
     Environment,
 }

@@ -59,7 +59,12 @@ impl Keyring {
         }
         let mut keys = Vec::with_capacity(file.keys.len());
         for key in file.keys {
-            if !key.versions.iter().map(|version| version.number).eq(1..=u32::try_from(key.versions.len()).unwrap_or(0)) {
+            if !key
+                .versions
+                .iter()
+                .map(|version| version.number)
+                .eq(1..=u32::try_from(key.versions.len()).unwrap_or(0))
+            {
                 return Err(KeyFileError::Versions(key.id));
             }
             let version =
@@ -75,7 +80,8 @@ impl Keyring {
         // As large as it gets, so that no half of it stays behind in memory that was outgrown.
         let versions: usize = self.keys.iter().map(|key| key.versions.len()).sum();
         let aliases: usize = self.keys.iter().flat_map(|key| &key.aliases).map(|alias| alias.len() + 4).sum();
-        let mut text = Zeroizing::new(String::with_capacity(512 + 256 * (versions + self.keys.len()) + aliases));
+        let mut text =
+            Zeroizing::new(String::with_capacity(512 + 256 * (versions + self.keys.len()) + aliases));
         text.push_str(HEAD);
         for key in &self.keys {
             let aliases: Vec<String> = key.aliases.iter().map(|alias| format!("\"{alias}\"")).collect();
@@ -105,7 +111,8 @@ fn form(error: &toml::de::Error, text: &str) -> KeyFileError {
     let line = before.map_or(0, |before| before.matches('\n').count()) + 1;
     let message = if error.message().contains('`') { error.message() } else { "this is not understood" };
     // A value of the wrong type is quoted in the message: it may be a key without its quotes.
-    let message = if error.message().starts_with("invalid type") { "a value of the wrong type" } else { message };
+    let message =
+        if error.message().starts_with("invalid type") { "a value of the wrong type" } else { message };
     let message = if error.message().contains("hexadecimal") { error.message() } else { message };
     KeyFileError::Form(format!("line {line}: {message}"))
 }

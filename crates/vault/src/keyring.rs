@@ -74,7 +74,8 @@ impl Keyring {
         for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
             let (alias, material) = pair.split_once('=').ok_or(KeyFileError::Environment)?;
             let material = Secret::from_hex(material.trim()).ok_or(KeyFileError::Material)?;
-            let digest = Sha256::new().chain_update("millstream master key id 1").chain_update(material.bytes());
+            let digest =
+                Sha256::new().chain_update("millstream master key id 1").chain_update(material.bytes());
             let id = uuid_of(&digest.finalize());
             keyring.keys.push(MasterKey::new(id, vec![alias.trim().to_owned()], now, material));
         }
@@ -122,7 +123,9 @@ impl Keyring {
             Some(arn) => match arn.resource.strip_prefix("key/") {
                 Some(id) if !id.starts_with("alias/") => id,
                 Some(_) => return Err(none()),
-                None => Some(arn.resource.as_str()).filter(|name| name.starts_with("alias/")).ok_or_else(none)?,
+                None => {
+                    Some(arn.resource.as_str()).filter(|name| name.starts_with("alias/")).ok_or_else(none)?
+                }
             },
         };
         self.keys.iter().find(|key| key.is_called(name)).ok_or_else(none)

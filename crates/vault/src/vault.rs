@@ -21,7 +21,9 @@ struct Inner {
 
 #[derive(Clone, Debug)]
 struct Unwrapped {
-    arn: Arc<str>,
+    /// All that the key is bound to: the same wrapped bytes under another name must not be found.
+    arn: String,
+    key: DataKey,
     secret: Arc<Secret>,
 }
 
@@ -71,7 +73,13 @@ impl Vault {
     }
 
     /// The body that was sealed.
-    pub fn open(&self, arn: &str, keys: &[DataKey], shard: LogShard, batch: &Batch) -> Result<Bytes, OpenError> {
+    pub fn open(
+        &self,
+        arn: &str,
+        keys: &[DataKey],
+        shard: LogShard,
+        batch: &Batch,
+    ) -> Result<Bytes, OpenError> {
         let id = hex::encode(&batch::key_id(&batch.body)?);
         let key = keys.iter().find(|key| key.id == id).ok_or(OpenError::NoDataKey(id))?;
         batch::open(&*self.secret(arn, key)?, arn, shard, batch)
@@ -81,12 +89,18 @@ impl Vault {
         let master = enabled(self.0.keyring.by_id(&key.master)?)?;
         // Each critical section is one operation of the cache, so a panic elsewhere leaves it whole.
         let lock = || self.0.unwrapped.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = lock().get(&key.wrapped).filter(|known| *known.arn == *arn).map(|known| known.secret.clone());
+        let known = lock()
+            .get(&key.wrapped)
+            .filter(|known| known.arn == arn && known.key == *key)
+            .map(|known| known.secret.clone());
         if let Some(secret) = known {
             return Ok(secret);
         }
         let secret = Arc::new(data_key::unwrap(master, arn, key)?);
-        lock().put(key.wrapped.clone(), Unwrapped { arn: arn.into(), secret: secret.clone() });
+        lock().put(
+            key.wrapped.clone(),
+            Unwrapped { arn: arn.to_owned(), key: key.clone(), secret: secret.clone() },
+        );
         Ok(secret)
     }
 }

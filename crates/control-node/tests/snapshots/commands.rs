@@ -4,12 +4,12 @@ use millstream_control::{
     ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, AliasTarget, ChangeLambdaTags,
     ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeStream, ChangeTags, Checkpoint,
     Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateOnDemandStream, CreateQueue,
-    CreateStream, DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion,
+    CreateStream, DataKey, DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion,
     DeleteMapping, DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer, Distribution,
-    FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, PublishLayerVersion, PublishVersion,
+    FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, PublishLayerVersion, PublishVersion,
     QueueBegin, QueueSettings, RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue,
     RemoveStream, ReserveConcurrency, SetCommitment, SetDistribution, SettleMapping, ShardMetric, Source,
-    StartingPosition, State, StreamMode, Tagged, UpdateAlias, UpdateFunction, WarmUp,
+    StartEncryption, StartingPosition, State, StopEncryption, StreamMode, Tagged, UpdateAlias, UpdateFunction, WarmUp,
 };
 use millstream_types::{LogShard, Position, Timestamp};
 use std::collections::BTreeMap;
@@ -152,7 +152,7 @@ pub(crate) fn random_command(random: &mut Random, state: &State) -> Command {
 fn stream_command(random: &mut Random) -> Command {
     let (name, consumer) = (random.name("s"), random.name("c"));
     let stream_name = name.clone();
-    match random.below(17) {
+    match random.below(21) {
         13 => SetCommitment { home: String::new(), enabled: random.one_in(2) }.into(),
         14 | 15 => setting_command(random, name),
         16 => {
@@ -177,6 +177,14 @@ fn stream_command(random: &mut Random) -> Command {
         11 => {
             let mode = random.one_in(2).then_some(StreamMode::OnDemand);
             ChangeStream { name, mode, max_record_kib: random.one_in(2).then_some(2_048) }.into()
+        }
+        17 => StopEncryption { stream: stream_name }.into(),
+        18 | 19 => FinishEncryptionChange { stream: stream_name }.into(),
+        20 => {
+            let (id, arn) =
+                (random.name("data-key-"), format!("arn:aws:kinesis:us-east-1:000000000000:stream/{name}"));
+            let data_key = DataKey { id, master: random.name("master-"), version: 1, wrapped: "01ff".into() };
+            StartEncryption { stream: stream_name, arn, key_id: "alias/aws/kinesis".into(), data_key }.into()
         }
         _ => RemoveConsumer { stream: stream_name, consumer }.into(),
     }

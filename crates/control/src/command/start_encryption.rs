@@ -1,6 +1,4 @@
-use crate::{
-    ControlCommand, DataKey, Encryption, EncryptionChange, Refusal, State, StreamStatus, caps,
-};
+use crate::{ControlCommand, DataKey, Encryption, EncryptionChange, Refusal, State, StreamStatus, caps};
 use millstream_types::Timestamp;
 use serde::{Deserialize, Serialize};
 
