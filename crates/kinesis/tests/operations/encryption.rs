@@ -138,7 +138,7 @@ async fn what_is_wrong_is_refused() {
         (start, kms(far), "KMSNotFoundException", no_alias(far)),
         (start, kms(strange), "KMSNotFoundException", no_alias(strange)),
         (start, kms(no_kms), "KMSNotFoundException", no_alias(no_kms)),
-        (start, kms(doubled), "KMSNotFoundException", "doubled".into()),
+        (start, kms(doubled), "KMSNotFoundException", no_key(doubled)),
         (start, kms("alias/off"), "KMSDisabledException", format!("{OFF} is disabled.")),
         (start, with("EncryptionType", json!("NONE")), "InvalidArgumentException", "KMS is the only".into()),
         (stop, with("EncryptionType", json!("NONE")), "InvalidArgumentException", "KMS is the only".into()),
@@ -160,7 +160,6 @@ async fn what_is_wrong_is_refused() {
     for (operation, input, code, words) in cases {
         let (found, message) = service.refused(operation, input.clone()).await;
         assert_eq!(found, code, "{input}: {message}");
-        let words = if words == "doubled" { no_alias(doubled).replace("Alias", "Alias") } else { words };
         assert!(message.contains(&words), "{input}: {message}");
         assert!(!code.starts_with("KMSNot") || message.contains("--encryption-keys"), "{message}");
     }
@@ -175,12 +174,8 @@ async fn what_is_wrong_is_refused() {
 
 #[tokio::test]
 async fn a_stream_that_is_updating_is_in_use_and_serves() {
-    let log: Arc<dyn Log> = Arc::new(MemoryLog::new());
+    // The lifecycle ends before there is something for it to finish.
     let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_500));
-    let (service, _log) = (service_on(log.clone(), keyring()).await, log.clone());
-    service.call("CreateStream", json!({"StreamName": "s", "ShardCount": 1})).await;
-    active(&service).await;
-    // Nobody finishes it here: the same state, with no lifecycle.
     let log: Arc<dyn Log> = Arc::new(MemoryLog::new());
     let control = millstream_control_node::open(log.clone(), clock.clone()).await.unwrap();
     let engine = Engine::new(log, control, clock.clone()).with_vault(Vault::new(keyring()));
