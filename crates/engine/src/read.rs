@@ -99,7 +99,6 @@ impl Engine {
         self.page(stream, shard, from, limit, &chunk, end)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "it is the end of `read`, and all that that knows")]
     fn page(
         &self,
         stream: &Stream,

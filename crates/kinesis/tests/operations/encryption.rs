@@ -111,7 +111,6 @@ async fn a_key_has_many_names() {
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "one table")]
 async fn what_is_wrong_is_refused() {
     let (service, _log) = with_stream().await;
     let with = |member: &str, value: Value| {
