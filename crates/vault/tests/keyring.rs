@@ -1,7 +1,5 @@
 //! Key files and what stands in their place.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use millstream_types::Timestamp;
 use millstream_vault::{KeyError, KeyFileError, Keyring, RotateError, caps};
 
