@@ -52,7 +52,15 @@ pub struct Engine {
 impl Engine {
     pub fn new(log: Arc<dyn Log>, control: ControlHandle, clock: Arc<dyn Clock>) -> Self {
         let retention = Arc::new(SteadyTime::new(&*clock));
-        Self { log, control, clock, subscriptions: Arc::default(), retention, turn: Arc::default(), vault: Vault::default() }
+        Self {
+            log,
+            control,
+            clock,
+            subscriptions: Arc::default(),
+            retention,
+            turn: Arc::default(),
+            vault: Vault::default(),
+        }
     }
 
     /// With the keys that streams are encrypted with.
