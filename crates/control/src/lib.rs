@@ -33,11 +33,11 @@ pub use command::{
     ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeRetention, ChangeStream, ChangeTags, Checkpoint,
     CloseShards, Command, ControlCommand, CreateAlias, CreateFunction, CreateMapping, CreateOnDemandStream,
     CreateQueue, CreateStream, DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion,
-    DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeregisterConsumer, FinishEncryptionChange, FinishFunctionUpdate,
-    FinishReshard, MergeShards, PublishLayerVersion, PublishVersion, RecordResult, RegisterConsumer,
-    RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream, ReserveConcurrency,
-    RetentionChange, SetCommitment, SetDistribution, SettleMapping, SplitShard, StartEncryption, StopEncryption, Tagged, UpdateAlias,
-    UpdateFunction, UpdateShardCount, WarmUp,
+    DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeregisterConsumer, FinishEncryptionChange,
+    FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion, PublishVersion, RecordResult,
+    RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream,
+    ReserveConcurrency, RetentionChange, SetCommitment, SetDistribution, SettleMapping, SplitShard,
+    StartEncryption, StopEncryption, Tagged, UpdateAlias, UpdateFunction, UpdateShardCount, WarmUp,
 };
 pub use encryption::{DataKey, Encryption, EncryptionChange};
 pub use entry::{Entry, EntryError};

@@ -4,12 +4,13 @@ use millstream_control::{
     ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, AliasTarget, ChangeLambdaTags,
     ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeStream, ChangeTags, Checkpoint,
     Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateOnDemandStream, CreateQueue,
-    CreateStream, DataKey, DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion,
-    DeleteMapping, DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer, Distribution,
-    FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, PublishLayerVersion, PublishVersion,
-    QueueBegin, QueueSettings, RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue,
-    RemoveStream, ReserveConcurrency, SetCommitment, SetDistribution, SettleMapping, ShardMetric, Source,
-    StartEncryption, StartingPosition, State, StopEncryption, StreamMode, Tagged, UpdateAlias, UpdateFunction, WarmUp,
+    CreateStream, DataKey, DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion,
+    DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer,
+    Distribution, FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
+    PublishLayerVersion, PublishVersion, QueueBegin, QueueSettings, RecordResult, RegisterConsumer,
+    RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency, SetCommitment,
+    SetDistribution, SettleMapping, ShardMetric, Source, StartEncryption, StartingPosition, State,
+    StopEncryption, StreamMode, Tagged, UpdateAlias, UpdateFunction, WarmUp,
 };
 use millstream_types::{LogShard, Position, Timestamp};
 use std::collections::BTreeMap;
