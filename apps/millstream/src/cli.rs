@@ -8,6 +8,7 @@ use crate::commands::stream::StreamArguments;
 use crate::config::LogFormat;
 use crate::credentials_command::CredentialsArguments;
 use crate::destination_options::DestinationOptions;
+use crate::keys_command::KeysCommand;
 use crate::limits::{GivenLimit, Limits};
 use crate::log_command::LogCommand;
 use crate::log_options::LogOptions;
@@ -53,6 +54,9 @@ pub(crate) enum Command {
     Completions(CompletionsArguments),
     /// Users, their keys, and what they may do
     Credentials(CredentialsArguments),
+    /// Make, list and rotate the master keys that records are encrypted with
+    #[command(subcommand)]
+    Keys(KeysCommand),
 }
 
 /// Every setting can be given as a flag, as an environment variable, or in the file that --config names. A flag wins
@@ -128,6 +132,10 @@ pub(crate) struct ServeArguments {
     /// can do anything then, running code included, or read what passes
     #[arg(long, env = "MILLSTREAM_ALLOW_INSECURE_BIND", value_parser = BoolishValueParser::new())]
     pub(crate) allow_insecure_bind: bool,
+
+    /// File of the master keys that streams are encrypted with; `millstream keys create FILE` makes one
+    #[arg(long, env = "MILLSTREAM_ENCRYPTION_KEYS", value_name = "FILE")]
+    pub(crate) encryption_keys: Option<PathBuf>,
 
     /// What to log: error, warn, info, debug, trace, or a filter such as "info,millstream_mapping=debug"
     /// [default: info]

@@ -51,6 +51,7 @@ struct Settings {
     tls_key: Option<PathBuf>,
     tls_name: Option<Vec<String>>,
     tls_ca_file: Option<PathBuf>,
+    encryption_keys: Option<PathBuf>,
     log_level: Option<String>,
     log_format: Option<LogFormat>,
     log_flush_bytes: Option<ByteSize>,
@@ -108,6 +109,8 @@ pub(crate) struct Config {
     pub(crate) scaling: ScalingSettings,
     /// Where users and keys are; it need not be there yet.
     pub(crate) credentials: Option<CredentialsFile>,
+    /// The file of master keys.
+    pub(crate) encryption_keys: Option<PathBuf>,
     pub(crate) log: LogOptions,
     pub(crate) destinations: DestinationOptions,
     pub(crate) log_level: String,
@@ -159,6 +162,7 @@ impl Config {
             credentials,
             log,
             destinations: arguments.destinations,
+            encryption_keys: arguments.encryption_keys.or(file.encryption_keys),
             log_level: arguments.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
             log_format: arguments.log_format.or(file.log_format).unwrap_or_default(),
         })

@@ -44,6 +44,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         tls: None,
         destinations: DestinationOptions::default(),
         credentials: None,
+        encryption_keys: None,
         log: crate::log_options::LogOptions::default(),
         log_level: arguments.log_level.clone(),
         log_format: LogFormat::Text,

@@ -13,6 +13,8 @@ mod destination_options;
 mod gauges;
 mod health;
 mod interrupt;
+mod keys;
+mod keys_command;
 mod limits;
 mod log_command;
 mod log_options;
@@ -51,6 +53,7 @@ pub fn main() -> ExitCode {
             cli::Command::Function(arguments) => commands::function::run(arguments).await,
             cli::Command::Mapping(arguments) => commands::mapping::run(arguments).await,
             cli::Command::Log(command) => log_command::run(command),
+            cli::Command::Keys(command) => keys_command::run(command),
             cli::Command::Completions(arguments) => commands::completions::run(&arguments),
             cli::Command::Credentials(arguments) => credentials_command::run(arguments),
         }

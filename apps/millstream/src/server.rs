@@ -3,6 +3,7 @@
 use crate::config::{Config, Storage};
 use crate::gauges;
 use crate::health::ServerHealth;
+use crate::keys;
 use crate::log_options::{LogOptions, explain};
 use crate::sessions::Sessions;
 use crate::tls;
@@ -61,6 +62,7 @@ impl Server {
         let clock = SystemClock::shared();
         let keyring = Keyring::open(config.credentials.clone(), &config.home.account, clock.clone());
         let keyring = Arc::new(keyring.context("the credentials cannot be used")?);
+        let vault = keys::vault(config.encryption_keys.as_deref(), &config.storage, clock.now())?;
         let (log, code, mut gauge_list) = open(&config.storage, config.log).await?;
         let (tls, authority) = tls::prepare(config.tls.as_ref(), &config.storage, &*clock)?;
         let endpoint = endpoint(address, tls.is_some());
@@ -76,7 +78,8 @@ impl Server {
             inner_address.map_or_else(|| endpoint.clone(), |address| self::endpoint(address, false));
         let control = millstream_control_node::open(log.clone(), clock.clone()).await?;
         warn_of_another_home(&control.state(), &config.home);
-        let engine = Engine::new(log.clone(), control.clone(), clock.clone());
+        keys::warn_of_missing(&vault, &control.state());
+        let engine = Engine::new(log.clone(), control.clone(), clock.clone()).with_vault(vault);
         let functions =
             start_functions(config, sandbox_exe, code, &home_endpoint, &keyring, clock.clone()).await?;
         let mappings = Mappings::start(millstream_mapping::Options {
@@ -264,10 +267,11 @@ async fn start_functions(
     };
     // A function that runs as the server's own user could read the secrets of everybody.
     let credentials = config.credentials.as_ref().and_then(|file| file.path().parent()).map(Path::to_owned);
+    let keys_file = config.encryption_keys.as_ref().and_then(|file| std::path::absolute(file).ok());
     let options = millstream_functions::Options {
         credentials: Arc::new(Sessions(keyring.clone())),
         work_dir: data.as_ref().map(|data| data.join("run")),
-        hidden_dirs: data.into_iter().chain(credentials).collect(),
+        hidden_dirs: data.into_iter().chain(credentials).chain(keys_file).collect(),
         isolation: config.isolation,
         sandbox_exe,
         max_workers: config.max_workers,

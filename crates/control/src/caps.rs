@@ -45,3 +45,6 @@ pub const MAPPINGS: usize = 10_000;
 pub const QUEUES: usize = 1_000;
 /// Characters kept of what came of a mapping's last batch.
 pub const RESULT_CHARS: usize = 512;
+
+/// Data keys of one stream. It gets another only for another master key, or a new version of one.
+pub const DATA_KEYS_PER_STREAM: usize = 1_000;

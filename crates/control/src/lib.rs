@@ -11,6 +11,7 @@
 
 mod account;
 mod command;
+mod encryption;
 mod entry;
 mod function;
 mod layer;
@@ -32,12 +33,14 @@ pub use command::{
     ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeRetention, ChangeStream, ChangeTags, Checkpoint,
     CloseShards, Command, ControlCommand, CreateAlias, CreateFunction, CreateMapping, CreateOnDemandStream,
     CreateQueue, CreateStream, DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion,
-    DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeregisterConsumer, FinishFunctionUpdate,
-    FinishReshard, MergeShards, PublishLayerVersion, PublishVersion, RecordResult, RegisterConsumer,
-    RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream, ReserveConcurrency,
-    RetentionChange, ScaleStream, SetCommitment, SetDistribution, SetPolicy, SettleMapping, SplitShard,
-    Tagged, UpdateAlias, UpdateFunction, UpdateShardCount, WarmUp,
+    DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeregisterConsumer, FinishEncryptionChange,
+    FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion, PublishVersion, RecordResult,
+    RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream,
+    ReserveConcurrency, RetentionChange, ScaleStream, SetCommitment, SetDistribution, SetPolicy,
+    SettleMapping, SplitShard, StartEncryption, StopEncryption, Tagged, UpdateAlias, UpdateFunction,
+    UpdateShardCount, WarmUp,
 };
+pub use encryption::{DataKey, Encryption, EncryptionChange};
 pub use entry::{Entry, EntryError};
 pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};
 pub use layer::{Layer, LayerVersion};

@@ -1,4 +1,4 @@
-use crate::{Distribution, Reshard, ShardMetric};
+use crate::{DataKey, Distribution, Encryption, EncryptionChange, Reshard, ShardMetric};
 use millstream_types::{HashKey, HashRange, LogShard, Position, ShardId, Timestamp, name_of_key};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum StreamStatus {
     Creating,
     Active,
-    /// Being resharded. Records go in and out as ever.
+    /// Being resharded, or its encryption is being changed. Records go in and out as ever.
     Updating,
     Deleting,
 }
@@ -44,7 +44,7 @@ pub struct Stream {
     /// What is older is gone for good, also when the retention is raised later. 0 until either could matter.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub kept_from: Timestamp,
-    /// Set while the stream is `Updating`.
+    /// Set while the stream is `Updating` for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reshard: Option<Reshard>,
     #[serde(default, skip_serializing_if = "Distribution::is_default")]
@@ -61,6 +61,15 @@ pub struct Stream {
     /// Its resource policy, as it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// How new records are encrypted; not at all, if this is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    /// All that any of its records may be encrypted under.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data_keys: Vec<DataKey>,
+    /// Set while the stream is `Updating` for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption_change: Option<EncryptionChange>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -127,6 +136,12 @@ pub struct Consumer {
 }
 
 impl Stream {
+    /// The data key that new records are encrypted under.
+    pub fn current_data_key(&self) -> Option<&DataKey> {
+        let encryption = self.encryption.as_ref()?;
+        self.data_keys.iter().find(|key| key.id == encryption.data_key)
+    }
+
     pub fn own_name(&self) -> &str {
         name_of_key(&self.name)
     }

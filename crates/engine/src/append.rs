@@ -2,6 +2,7 @@ use crate::record;
 use crate::reroute::{Call, Route};
 use crate::router::{Router, hashes_of};
 use crate::scaling::Load;
+use crate::sealing::Sealing;
 use crate::spread::{self, Spread};
 use crate::{Engine, EngineError, caps};
 use bytes::Bytes;
@@ -67,6 +68,7 @@ pub struct Prepared {
     pub(crate) batches: BatchesBuilder,
     /// What the scaling of the stream is to know of the call.
     pub(crate) load: Option<Load>,
+    sealing: Option<Sealing>,
 }
 
 /// The records of a call that go to one shard.
@@ -88,11 +90,19 @@ pub(crate) struct Slot {
     pub(crate) bytes: u32,
 }
 
+/// What is appended, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Of each record, in the order of the call.
+    pub placed: Vec<Placed>,
+    pub encrypted: bool,
+}
+
 impl Engine {
     /// Append records and wait until they are durable. All of a call share its fate; those of one shard are adjacent and
     /// in the order given.
     pub async fn append(&self, stream: &Stream, records: &[NewRecord]) -> Result<Vec<Placed>, EngineError> {
-        self.append_prepared(self.prepare(stream, records)?).await
+        Ok(self.append_prepared(self.prepare(stream, records)?).await?.placed)
     }
 
     /// Finds each record's shard and lays the records out shard by shard.
@@ -110,16 +120,19 @@ impl Engine {
     }
 
     /// As [`Engine::append`].
-    pub async fn append_prepared(&self, prepared: Prepared) -> Result<Vec<Placed>, EngineError> {
+    pub async fn append_prepared(&self, prepared: Prepared) -> Result<Stored, EngineError> {
         let prepared = self.on_open_shards(prepared).await?;
-        let Prepared { route, groups, slots, batches, load } = prepared;
+        let Prepared { route, groups, slots, batches, load, sealing } = prepared;
         if let Some(load) = &load {
             self.meters.charge(load);
         }
         let batches = batches.finish(self.clock.now());
-        // Shared with what the log gets, for the case that a shard is closed meanwhile.
+        // Shared with what the log gets, unless that is encrypted, for the case that a shard is closed meanwhile.
         let kept = batches.clone();
-        let batches = groups.iter().map(|group| group.log).zip(batches).collect();
+        let mut batches: Vec<_> = groups.iter().map(|group| group.log).zip(batches).collect();
+        if let Some(sealing) = &sealing {
+            sealing.seal(&self.vault, &mut batches)?;
+        }
         let admitted = self.log.append(batches, caps::ADMISSION).await;
         let appended = match admitted {
             Ok(ticket) => ticket.durable().await.map_err(|error| append_error(&route.stream, error))?,
@@ -130,7 +143,7 @@ impl Engine {
             let call = Call { route, groups: &groups, slots: &slots, batches: &kept };
             self.replace_void(&call, &mut placed).await?;
         }
-        Ok(placed)
+        Ok(Stored { placed, encrypted: sealing.is_some() })
     }
 
     /// Prepare a call again whose shards are no longer the open ones.
@@ -138,7 +151,7 @@ impl Engine {
         if !self.has_moved(&prepared.route) {
             return Ok(prepared);
         }
-        let Prepared { route, groups, slots, batches, load: _ } = prepared;
+        let Prepared { route, groups, slots, batches, .. } = prepared;
         let stream = self.after_closing(&route.stream).await?;
         let batches = batches.finish(self.clock.now());
         let records = Call { route, groups: &groups, slots: &slots, batches: &batches }.records()?;
@@ -164,7 +177,14 @@ impl Prepared {
             from += group.records;
         }
         let load = Load::of(stream, &groups, &slots, records);
-        Ok(Self { route: Route::new(stream, records), groups, slots, batches, load })
+        Ok(Self {
+            route: Route::new(stream, records),
+            groups,
+            slots,
+            batches,
+            load,
+            sealing: Sealing::of(stream),
+        })
     }
 
     /// How many records go to each shard, and how many bytes they are. A reshard that comes before they are appended may

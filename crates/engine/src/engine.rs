@@ -6,6 +6,7 @@ use millstream_control_node::ControlHandle;
 use millstream_host::Clock;
 use millstream_log::{AppendError, Log, ReadError, TailWatch};
 use millstream_types::{LogShard, Position, ShardId, Timestamp};
+use millstream_vault::{KeyError, OpenError, Vault};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -24,6 +25,12 @@ pub enum EngineError {
     NoData { stream: String, record: usize },
     #[error("the record at position {0} is not in a form that this version knows")]
     UnknownForm(Position),
+    /// The records are encrypted, and there is no key for them.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A sealed batch was changed on the disk, or moved.
+    #[error("the encrypted records from position {position} on are not served: {why}")]
+    Sealed { position: Position, why: OpenError },
     #[error(transparent)]
     Append(#[from] AppendError),
     #[error(transparent)]
@@ -41,6 +48,7 @@ pub struct Engine {
     /// Where the records of streams that distribute by themselves go next.
     pub(crate) turn: Arc<AtomicUsize>,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) vault: Vault,
 }
 
 impl Engine {
@@ -54,7 +62,18 @@ impl Engine {
             retention,
             turn: Arc::default(),
             meters: Arc::default(),
+            vault: Vault::default(),
         }
+    }
+
+    /// With the keys that streams are encrypted with.
+    #[must_use]
+    pub fn with_vault(self, vault: Vault) -> Self {
+        Self { vault, ..self }
+    }
+
+    pub fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// Do the work that the control state asks for (log shards of new and deleted streams, consumers), for ever.

@@ -26,7 +26,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::prepare`]; `Gone` if the stream was deleted meanwhile.
     pub fn keep(&self, prepared: Prepared, keep: &[bool]) -> Result<Option<Prepared>, EngineError> {
-        let Prepared { route, groups, slots, batches, load: _ } = prepared;
+        let Prepared { route, groups, slots, batches, .. } = prepared;
         let state = self.control.state();
         let stream = state.streams.get(&route.stream).cloned();
         let stream = stream.ok_or_else(|| EngineError::Gone(route.stream.clone()))?;

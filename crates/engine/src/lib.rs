@@ -18,13 +18,14 @@ mod reshard;
 mod retention;
 mod router;
 mod scaling;
+mod sealing;
 mod spread;
 mod steady_time;
 mod subscribe;
 
 pub mod caps;
 
-pub use append::{Appendable, NewRecord, Placed, Prepared};
+pub use append::{Appendable, NewRecord, Placed, Prepared, Stored};
 pub use engine::{Engine, EngineError};
 pub use read::{Page, PageLimit, Start};
 pub use record::Record;

@@ -4,8 +4,8 @@
 use crate::{Engine, caps, reshard};
 use futures_util::future::join_all;
 use millstream_control::{
-    ActivateConsumer, ActivateStream, ConsumerStatus, RemoveConsumer, RemoveStream, Shard, State, Stream,
-    StreamStatus,
+    ActivateConsumer, ActivateStream, ConsumerStatus, FinishEncryptionChange, RemoveConsumer, RemoveStream,
+    Shard, State, Stream, StreamStatus,
 };
 use millstream_control_node::SubmitError;
 use millstream_log::{AppendError, ReadError, RetentionClass};
@@ -57,6 +57,12 @@ async fn settle(engine: &Engine, state: &State, delay: Duration) -> Result<(), L
 async fn settle_stream(engine: &Engine, stream: &Arc<Stream>, delay: Duration) -> Result<(), LifecycleError> {
     match stream.status {
         StreamStatus::Active => {}
+        StreamStatus::Updating if stream.encryption_change.is_some() => {
+            tokio::time::sleep(delay).await;
+            let finish = FinishEncryptionChange { stream: stream.name.clone() };
+            ignore_refusal(engine.control.submit(finish).await)?;
+            tracing::info!(stream = stream.name, "the encryption of the stream is changed");
+        }
         StreamStatus::Updating => reshard::settle(engine, stream, delay).await?,
         StreamStatus::Creating => {
             make_shards(engine, stream, &stream.shards).await?;

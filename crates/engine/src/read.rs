@@ -96,11 +96,12 @@ impl Engine {
             }
         };
         let end = self.end(stream, shard, from).await?;
-        self.page(shard, from, limit, &chunk, end)
+        self.page(stream, shard, from, limit, &chunk, end)
     }
 
     fn page(
         &self,
+        stream: &Stream,
         shard: &Shard,
         from: Position,
         limit: PageLimit,
@@ -114,10 +115,14 @@ impl Engine {
         let mut bytes = 0;
         'batches: for stored in &chunk.batches {
             let arrival = stored.batch.timestamp;
+            let encrypted = millstream_vault::is_sealed(&stored.batch);
+            let opened = encrypted.then(|| self.unsealed(stream, shard.log, stored)).transpose()?;
+            let stored = opened.as_ref().unwrap_or(stored);
             let wanted = stored.records().skip_while(|(position, _)| *position < from);
             for (position, encoded) in wanted.take_while(|(position, _)| *position < end) {
                 let record = Record::decode(shard.id, position, arrival, encoded)
                     .ok_or(EngineError::UnknownForm(position))?;
+                let record = Record { encrypted, ..record };
                 let full = page.records.len() >= limit.records || bytes + record.size() > limit.bytes;
                 if full && !page.records.is_empty() {
                     break 'batches;

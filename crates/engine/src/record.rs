@@ -10,6 +10,8 @@ pub struct Record {
     pub partition_key: String,
     pub data: Bytes,
     pub arrival: Timestamp,
+    /// Whether it is encrypted where it is stored.
+    pub encrypted: bool,
 }
 
 /// Version of the stored form, see `docs/formats/record.md`: version (u8), length of the partition key in bytes (u16,
@@ -40,7 +42,7 @@ impl Record {
         let partition_key = std::str::from_utf8(key).ok()?.to_owned();
         bytes.advance(HEADER + partition_key.len());
         let sequence_number = SequenceNumber::of_record(shard, position);
-        Some(Self { position, sequence_number, partition_key, data: bytes, arrival })
+        Some(Self { position, sequence_number, partition_key, data: bytes, arrival, encrypted: false })
     }
 
     /// What counts towards limits on bytes: data and partition key.

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -31,6 +31,11 @@ pub fn open_for_writing(path: &Path) -> io::Result<File> {
 
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
+}
+
+/// Who may do what with a file: the nine bits of its mode.
+pub fn mode(path: &Path) -> io::Result<u32> {
+    Ok(fs::metadata(path)?.permissions().mode() & 0o777)
 }
 
 /// Remove a directory and all in it; nothing to remove is no error.

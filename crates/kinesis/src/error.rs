@@ -8,6 +8,7 @@ use millstream_engine::EngineError;
 use millstream_log::{AppendError, ReadError, Refused};
 use millstream_shapes::{DecodeError, Violations};
 use millstream_types::{Home, name_of_key};
+use millstream_vault::KeyError;
 
 /// An error for the client, and for the log what the client must not see.
 #[derive(Clone, Debug)]
@@ -261,6 +262,11 @@ pub(crate) fn engine(error: EngineError, account: &str) -> Failure {
             "A stored record is in a form that this version of Millstream does not know. A newer version wrote it.",
             error,
         ),
+        EngineError::Key(error) => key(error),
+        error @ EngineError::Sealed { .. } => Failure::internal(
+            "Stored records are damaged and are not served. An operator must look at the server's log.",
+            error,
+        ),
         EngineError::Append(error) => append(error),
         EngineError::Read(error) => read(error),
     }
@@ -273,6 +279,45 @@ pub(crate) fn shard_rate(stream: &str, shard: &str, account: &str) -> Failure {
         ErrorCode::ProvisionedThroughputExceededException,
         format!("Rate exceeded for shard {shard} in stream {stream} under account {account}."),
     )
+}
+
+/// KMS' words where it has some, and then what to do about it: here the keys are the operator's.
+pub(crate) fn key(error: KeyError) -> Failure {
+    let internal = Some(error.to_string());
+    let failure = match error {
+        KeyError::NoSuchKey(key) => Failure::new(
+            ErrorCode::KMSNotFoundException,
+            format!(
+                "{} This server's master keys are those of the file that --encryption-keys (MILLSTREAM_ENCRYPTION_KEYS) \
+                 names: `millstream keys create FILE` makes one, `millstream keys list FILE` shows them.",
+                no_key(&key)
+            ),
+        ),
+        KeyError::NoSuchVersion { key, version } => Failure::new(
+            ErrorCode::KMSNotFoundException,
+            format!(
+                "Key '{key}' does not have version {version}, which these records need. The key file that the server was \
+                 started with is older than they are."
+            ),
+        ),
+        KeyError::Disabled(key) => Failure::new(
+            ErrorCode::KMSDisabledException,
+            format!("{key} is disabled. The server's key file says so."),
+        ),
+        KeyError::Unwrap { key, version, .. } => Failure::new(
+            ErrorCode::KMSAccessDeniedException,
+            format!(
+                "The ciphertext refers to version {version} of key '{key}', and the material that the server has of it does \
+                 not decrypt it. The key file is another one than that which the stream was encrypted with."
+            ),
+        ),
+    };
+    Failure { internal, ..failure }
+}
+
+fn no_key(key: &str) -> String {
+    let is_alias = key.starts_with("alias/") || key.contains(":alias/");
+    if is_alias { format!("Alias {key} is not found.") } else { format!("Key '{key}' does not exist.") }
 }
 
 pub(crate) fn no_shard(stream: &str, shard: &str, account: &str) -> Failure {

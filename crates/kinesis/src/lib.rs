@@ -6,6 +6,7 @@
 #![expect(clippy::needless_update, reason = "the next version of the model may add members to any shape")]
 
 mod authorise;
+mod encryption;
 mod error;
 mod iterator;
 mod limits;

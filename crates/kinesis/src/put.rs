@@ -13,7 +13,7 @@ use crate::error::{self, Failure};
 use crate::meter::Call;
 use bytes::Bytes;
 use millstream_control::{Distribution, Stream};
-use millstream_engine::{Appendable, NewRecord, Placed, Prepared};
+use millstream_engine::{Appendable, NewRecord, Prepared, Stored};
 use millstream_shapes::{BorrowDecoder, DecodeError, RawBlob};
 use millstream_types::{HashKey, ShardId};
 use std::borrow::Cow;
@@ -146,12 +146,12 @@ pub(crate) async fn append(
     service: &Kinesis,
     call: &Call<'_>,
     prepared: Prepared,
-) -> Result<Vec<Placed>, Failure> {
+) -> Result<Stored, Failure> {
     let tally = call.tally(&prepared);
-    let placed = service.engine.append_prepared(prepared).await;
-    let placed = placed.map_err(|error| error::engine(error, &service.home.account));
-    call.put(&tally, placed.as_ref().err());
-    placed
+    let stored = service.engine.append_prepared(prepared).await;
+    let stored = stored.map_err(|error| error::engine(error, &service.home.account));
+    call.put(&tally, stored.as_ref().err());
+    stored
 }
 
 /// Whether records without partition keys are refused.

@@ -1,5 +1,6 @@
 //! Records on their way to a reader, for GetRecords and SubscribeToShard: thousands in an answer.
 
+use millstream_api_kinesis as api;
 use millstream_engine::Record;
 use millstream_shapes::{Encode, Encoder};
 use millstream_types::SequenceNumberText;
@@ -17,7 +18,7 @@ impl Encode for Records {
             e.element();
             // A stream that distributes by itself takes records without keys.
             let keyed = !record.partition_key.is_empty();
-            e.open_structure_of(3 + usize::from(keyed));
+            e.open_structure_of(3 + usize::from(keyed) + usize::from(record.encrypted));
             match head.as_mut().filter(|head| head.is_before(record)) {
                 Some(head) => e.again(head.advance(record)),
                 None => head = Some(Head::write(record, e)),
@@ -27,13 +28,17 @@ impl Encode for Records {
                 e.member_name("PartitionKey");
                 e.string(&record.partition_key);
             }
+            if record.encrypted {
+                e.member_name("EncryptionType");
+                e.plain_string(api::EncryptionType::Kms.as_str().as_bytes());
+            }
             e.close_structure();
         }
         e.close_list();
     }
 
     fn expected_bytes(&self) -> usize {
-        let of = |record: &Record| 4 * record.data.len().div_ceil(3) + record.partition_key.len() + 160;
+        let of = |record: &Record| 4 * record.data.len().div_ceil(3) + record.partition_key.len() + 184;
         self.0.iter().map(of).sum()
     }
 }
@@ -76,7 +81,6 @@ impl<'a> Head<'a> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use millstream_api_kinesis as api;
     use millstream_types::{Position, SequenceNumber, ShardId, Timestamp};
     use millstream_wire::{cbor, json};
 
@@ -91,6 +95,7 @@ mod tests {
                 partition_key: if at % 5 == 3 { String::new() } else { format!("key \"{at}\"") },
                 data: Bytes::from(vec![7; usize::try_from(at).unwrap()]),
                 arrival: Timestamp::from_millis(1_700_000_000_000 + at / 5),
+                encrypted: (10..20).contains(&at),
             }
         };
         for count in [0, 1, 2, 40] {
@@ -102,6 +107,7 @@ mod tests {
                     approximate_arrival_timestamp: Some(record.arrival),
                     data: record.data.clone(),
                     partition_key: Some(record.partition_key.clone()).filter(|key| !key.is_empty()),
+                    encryption_type: record.encrypted.then_some(api::EncryptionType::Kms),
                     ..Default::default()
                 })
                 .collect();

@@ -242,6 +242,12 @@ impl Kinesis {
             Op::SplitShard => {
                 answer!(self, codec, body, SplitShard, ops::split_shard::run)
             }
+            Op::StartStreamEncryption => {
+                answer!(self, codec, body, StartStreamEncryption, ops::start_stream_encryption::run)
+            }
+            Op::StopStreamEncryption => {
+                answer!(self, codec, body, StopStreamEncryption, ops::stop_stream_encryption::run)
+            }
             Op::SubscribeToShard => {
                 let input = read::<api::SubscribeToShard, _>(codec, body)?;
                 let mut call = Call::new(self, Metered::SubscribeToShard);
@@ -285,8 +291,6 @@ impl Kinesis {
             | Op::DeleteChannel
             | Op::DescribeChannel
             | Op::ListChannels
-            | Op::StartStreamEncryption
-            | Op::StopStreamEncryption
             | Op::UpdateChannel => Err(unknown(name)),
         }
     }

@@ -83,6 +83,10 @@ pub(crate) fn commitment(
     }
 }
 
+pub(crate) fn encryption_type(stream: &Stream) -> api::EncryptionType {
+    if stream.encryption.is_some() { api::EncryptionType::Kms } else { api::EncryptionType::None }
+}
+
 pub(crate) fn shard(shard: &Shard) -> api::Shard {
     let ending = shard.closed_at.map(|end| SequenceNumber::of_record(shard.id, end).to_string());
     api::Shard {

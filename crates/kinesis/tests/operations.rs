@@ -8,6 +8,8 @@ mod compatibility;
 mod distribution;
 #[path = "operations/dry_run.rs"]
 mod dry_run;
+#[path = "operations/encryption.rs"]
+mod encryption;
 #[path = "operations/homes.rs"]
 mod homes;
 #[path = "operations/limits.rs"]

@@ -20,6 +20,11 @@ impl Batch {
         crc32c::crc32c(&self.body) == self.crc
     }
 
+    /// A batch of a body that is made already, with its checksum.
+    pub fn of_body(timestamp: Timestamp, count: u32, body: Bytes) -> Self {
+        Self { timestamp, count, crc: crc32c::crc32c(&body), body }
+    }
+
     /// A batch of one record.
     pub fn single(timestamp: Timestamp, record: &[u8]) -> Self {
         let mut builder = BatchBuilder::with_capacity(record.len() + BatchBuilder::OVERHEAD);

@@ -198,6 +198,9 @@ mod tests {
             warm_mibps: None,
             count_updates: Vec::new(),
             policy: None,
+            encryption: None,
+            data_keys: Vec::new(),
+            encryption_change: None,
         }
     }
 

@@ -4,13 +4,13 @@ use millstream_control::{
     ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, AliasTarget, ChangeLambdaTags,
     ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeStream, ChangeTags, Checkpoint,
     Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateOnDemandStream, CreateQueue,
-    CreateStream, DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion,
-    DeleteMapping, DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer, Distribution,
-    FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, PublishLayerVersion, PublishVersion,
-    QueueBegin, QueueSettings, RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue,
-    RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment, SetDistribution, SetPolicy, SettleMapping,
-    ShardMetric, Source, StartingPosition, State, StreamMode, Tagged, UpdateAlias, UpdateFunction,
-    UpdateShardCount, WarmUp,
+    CreateStream, DataKey, DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion,
+    DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer,
+    Distribution, FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
+    PublishLayerVersion, PublishVersion, QueueBegin, QueueSettings, RecordResult, RegisterConsumer,
+    RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment,
+    SetDistribution, SetPolicy, SettleMapping, ShardMetric, Source, StartEncryption, StartingPosition, State,
+    StopEncryption, StreamMode, Tagged, UpdateAlias, UpdateFunction, UpdateShardCount, WarmUp,
 };
 use millstream_types::{HashKey, LogShard, Position, ShardId, Timestamp};
 use std::collections::BTreeMap;
@@ -153,7 +153,7 @@ pub(crate) fn random_command(random: &mut Random, state: &State) -> Command {
 fn stream_command(random: &mut Random) -> Command {
     let (name, consumer) = (random.name("s"), random.name("c"));
     let stream_name = name.clone();
-    match random.below(20) {
+    match random.below(25) {
         13 => SetCommitment { home: String::new(), enabled: random.one_in(2) }.into(),
         14 | 15 => setting_command(random, name),
         16 => {
@@ -192,6 +192,14 @@ fn stream_command(random: &mut Random) -> Command {
         17 => {
             let target = 1 + u32::try_from(random.below(4)).unwrap();
             UpdateShardCount { stream: stream_name, target, per_day: random.one_in(2).then_some(2) }.into()
+        }
+        19 => StopEncryption { stream: stream_name }.into(),
+        20 | 21 => FinishEncryptionChange { stream: stream_name }.into(),
+        22 | 23 => {
+            let (id, arn) =
+                (random.name("data-key-"), format!("arn:aws:kinesis:us-east-1:000000000000:stream/{name}"));
+            let data_key = DataKey { id, master: random.name("master-"), version: 1, wrapped: "01ff".into() };
+            StartEncryption { stream: stream_name, arn, key_id: "alias/aws/kinesis".into(), data_key }.into()
         }
         _ => RemoveConsumer { stream: stream_name, consumer }.into(),
     }

@@ -62,6 +62,9 @@ impl ControlCommand for CreateStream {
             warm_mibps: None,
             count_updates: Vec::new(),
             policy: None,
+            encryption: None,
+            data_keys: Vec::new(),
+            encryption_change: None,
         };
         state.streams.insert(self.name.clone(), Arc::new(stream));
         Ok(())

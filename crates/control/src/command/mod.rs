@@ -28,6 +28,7 @@ mod delete_mapping;
 mod delete_queue;
 mod delete_stream;
 mod deregister_consumer;
+mod finish_encryption_change;
 mod finish_function_update;
 mod finish_reshard;
 mod merge_shards;
@@ -47,6 +48,8 @@ mod set_distribution;
 mod set_policy;
 mod settle_mapping;
 mod split_shard;
+mod start_encryption;
+mod stop_encryption;
 mod update_alias;
 mod update_function;
 mod update_shard_count;
@@ -124,6 +127,7 @@ commands! {
     delete_queue::DeleteQueue,
     delete_stream::DeleteStream,
     deregister_consumer::DeregisterConsumer,
+    finish_encryption_change::FinishEncryptionChange,
     finish_function_update::FinishFunctionUpdate,
     finish_reshard::FinishReshard,
     merge_shards::MergeShards,
@@ -143,6 +147,8 @@ commands! {
     set_policy::SetPolicy,
     settle_mapping::SettleMapping,
     split_shard::SplitShard,
+    start_encryption::StartEncryption,
+    stop_encryption::StopEncryption,
     update_alias::UpdateAlias,
     update_function::UpdateFunction,
     update_shard_count::UpdateShardCount,

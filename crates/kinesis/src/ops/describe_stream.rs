@@ -30,7 +30,8 @@ pub(crate) async fn run(
             retention_period_hours: i32::try_from(stream.retention_hours).unwrap_or(i32::MAX),
             stream_creation_timestamp: stream.created,
             enhanced_monitoring: shapes::monitoring(&stream),
-            encryption_type: Some(api::EncryptionType::None),
+            encryption_type: Some(shapes::encryption_type(&stream)),
+            key_id: stream.encryption.as_ref().map(|encryption| encryption.key_id.clone()),
             ..Default::default()
         },
         ..Default::default()

@@ -38,6 +38,8 @@ pub(crate) mod register_stream_consumer;
 pub(crate) mod remove_tags_from_stream;
 pub(crate) mod restore_dead_letter_queue_records;
 pub(crate) mod split_shard;
+pub(crate) mod start_stream_encryption;
+pub(crate) mod stop_stream_encryption;
 pub(crate) mod subscribe_to_shard;
 pub(crate) mod tag_resource;
 pub(crate) mod untag_resource;

@@ -28,9 +28,9 @@ pub(crate) async fn answer<C: Codec>(
         return Err(put::throttled(service, &stream, shard));
     }
     let Some(prepared) = admitted.prepared else { return Err(Failure::validation("No record was given.")) };
-    let placed = put::append(service, call, prepared).await?;
-    let placed = placed.first().ok_or_else(|| Failure::validation("No record was given."))?;
-    Ok(codec.encode(&Answer(*placed)))
+    let stored = put::append(service, call, prepared).await?;
+    let placed = *stored.placed.first().ok_or_else(|| Failure::validation("No record was given."))?;
+    Ok(codec.encode(&Answer { placed, encrypted: stored.encrypted }))
 }
 
 /// The long way of [`put`].
@@ -116,15 +116,19 @@ impl<'a> DecodeBorrowed<'a> for Raw<'a> {
 }
 
 /// As [`api::PutRecordOutput`], without strings of its own.
-struct Answer(Placed);
+struct Answer {
+    placed: Placed,
+    encrypted: bool,
+}
 
 impl Encode for Answer {
     fn encode<E: Encoder>(&self, e: &mut E) {
         e.open_structure();
         e.member_name("ShardId");
-        e.plain_string(self.0.shard.text().as_bytes());
+        e.plain_string(self.placed.shard.text().as_bytes());
         e.member_name("SequenceNumber");
-        e.plain_string(self.0.sequence_number.text().as_bytes());
+        e.plain_string(self.placed.sequence_number.text().as_bytes());
+        e.optional("EncryptionType", self.encrypted.then_some(&api::EncryptionType::Kms));
         e.close_structure();
     }
 
@@ -143,12 +147,16 @@ mod tests {
     fn the_answer_is_that_of_the_model() {
         let shard = ShardId(3);
         let placed = Placed { shard, sequence_number: SequenceNumber::of_record(shard, Position(4)) };
-        let model = api::PutRecordOutput {
-            shard_id: shard.to_string(),
-            sequence_number: placed.sequence_number.to_string(),
-            ..Default::default()
-        };
-        assert_eq!(json::encode(&Answer(placed)), json::encode(&model));
-        assert_eq!(cbor::encode(&Answer(placed)), cbor::encode(&model));
+        for encrypted in [false, true] {
+            let model = api::PutRecordOutput {
+                shard_id: shard.to_string(),
+                sequence_number: placed.sequence_number.to_string(),
+                encryption_type: encrypted.then_some(api::EncryptionType::Kms),
+                ..Default::default()
+            };
+            let answer = Answer { placed, encrypted };
+            assert_eq!(json::encode(&answer), json::encode(&model));
+            assert_eq!(cbor::encode(&answer), cbor::encode(&model));
+        }
     }
 }

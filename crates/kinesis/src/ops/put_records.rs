@@ -8,7 +8,7 @@ use crate::service::read;
 use crate::{Kinesis, caps};
 use bytes::Bytes;
 use millstream_api_kinesis as api;
-use millstream_engine::{Placed, Prepared};
+use millstream_engine::{Prepared, Stored};
 use millstream_shapes::{
     BorrowDecoder, Codec, Decode, DecodeBorrowed, DecodeError, Encode, Encoder, ErrorName, check,
 };
@@ -30,17 +30,17 @@ pub(crate) async fn answer<C: Codec>(
     };
     let stream = prepared.stream().to_owned();
     let Admitted { prepared, throttled } = service.admit(prepared)?;
-    let placed = match prepared {
+    let stored = match prepared {
         Some(prepared) => put::append(service, call, prepared).await?,
-        None => Vec::new(),
+        None => Stored { placed: Vec::new(), encrypted: false },
     };
     if throttled.is_empty() {
-        return Ok(codec.encode(&Answer(placed)));
+        return Ok(codec.encode(&Answer(stored)));
     }
     for shard in throttled.iter().flatten() {
         call.throttled(*shard);
     }
-    Ok(codec.encode(&partly(service, &stream, &throttled, placed)))
+    Ok(codec.encode(&partly(service, &stream, &throttled, stored)))
 }
 
 /// The answer to a call of which not all was stored.
@@ -48,10 +48,11 @@ fn partly(
     service: &Kinesis,
     stream: &str,
     throttled: &[Option<ShardId>],
-    placed: Vec<Placed>,
+    stored: Stored,
 ) -> api::PutRecordsOutput {
     let failed = throttled.iter().flatten().count();
-    let mut placed = placed.into_iter();
+    let encryption_type = stored.encrypted.then_some(api::EncryptionType::Kms);
+    let mut placed = stored.placed.into_iter();
     let records = throttled
         .iter()
         .map(|throttled| {
@@ -72,7 +73,12 @@ fn partly(
             }
         })
         .collect();
-    api::PutRecordsOutput { failed_record_count: i32::try_from(failed).ok(), records, ..Default::default() }
+    api::PutRecordsOutput {
+        failed_record_count: i32::try_from(failed).ok(),
+        records,
+        encryption_type,
+        ..Default::default()
+    }
 }
 
 /// The long way of [`put`].
@@ -180,7 +186,7 @@ fn raw_record<'a, D: BorrowDecoder<'a>>(d: &mut D) -> Result<RawRecord<'a>, Deco
 }
 
 /// As [`api::PutRecordsOutput`], without strings of its own.
-struct Answer(Vec<Placed>);
+struct Answer(Stored);
 
 impl Encode for Answer {
     fn encode<E: Encoder>(&self, e: &mut E) {
@@ -188,9 +194,9 @@ impl Encode for Answer {
         e.member_name("FailedRecordCount");
         e.integer(0);
         e.member_name("Records");
-        e.open_list_of(self.0.len());
+        e.open_list_of(self.0.placed.len());
         let mut written = Written::default();
-        for placed in &self.0 {
+        for placed in &self.0.placed {
             e.element();
             if let Some(entry) = written.next(placed.sequence_number) {
                 e.again(entry);
@@ -207,11 +213,12 @@ impl Encode for Answer {
             written.keep(placed.sequence_number, text.as_bytes(), &e.written()[from..]);
         }
         e.close_list();
+        e.optional("EncryptionType", self.0.encrypted.then_some(&api::EncryptionType::Kms));
         e.close_structure();
     }
 
     fn expected_bytes(&self) -> usize {
-        64 + 112 * self.0.len()
+        96 + 112 * self.0.placed.len()
     }
 }
 
@@ -260,7 +267,8 @@ mod tests {
                 let (shard, position) = (ShardId(at % shards), Position(95 + at / shards * step));
                 Placed { shard, sequence_number: SequenceNumber::of_record(shard, position) }
             };
-            let answer = Answer((0..count).map(placed).collect());
+            let encrypted = count == 300;
+            let answer = Answer(Stored { placed: (0..count).map(placed).collect(), encrypted });
             let entry = |placed: &Placed| api::PutRecordsResultEntry {
                 shard_id: Some(placed.shard.to_string()),
                 sequence_number: Some(placed.sequence_number.to_string()),
@@ -268,7 +276,8 @@ mod tests {
             };
             let model = api::PutRecordsOutput {
                 failed_record_count: Some(0),
-                records: answer.0.iter().map(entry).collect(),
+                records: answer.0.placed.iter().map(entry).collect(),
+                encryption_type: encrypted.then_some(api::EncryptionType::Kms),
                 ..Default::default()
             };
             let encoded = json::encode(&answer);

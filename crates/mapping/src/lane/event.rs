@@ -195,6 +195,7 @@ mod tests {
             partition_key: key.into(),
             data: Bytes::copy_from_slice(data),
             arrival: Timestamp::from_millis(1_545_084_650_087),
+            encrypted: false,
         }
     }
 

@@ -207,6 +207,7 @@ mod tests {
                 partition_key: "k".into(),
                 data: Bytes::new(),
                 arrival: Timestamp::ZERO,
+                encrypted: false,
             })
             .into();
         let records = records.as_slice();

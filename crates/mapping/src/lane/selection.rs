@@ -114,6 +114,7 @@ mod tests {
             partition_key: key.into(),
             data: Bytes::copy_from_slice(data.as_bytes()),
             arrival: Timestamp::from_millis(1_545_084_650_987),
+            encrypted: false,
         }
     }
 
