@@ -10,7 +10,7 @@ use crate::service::{Delivered, QueueError, Receive, SettleError, Settlement, Wh
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use millstream_control::{Queue, Shard, State, Stream};
-use millstream_engine::{Engine, EngineError, PageLimit, Record};
+use millstream_engine::{Engine, EngineError, PageLimit, Record, Start};
 use millstream_log::Outcome;
 use millstream_types::{Position, ShardId, Timestamp};
 use std::collections::{BTreeSet, VecDeque};
@@ -201,7 +201,9 @@ impl Actor {
         let receipt = receipt.filter(|receipt| receipt.is_of(kind)).ok_or(SettleError::Forged)?;
         let place = (receipt.shard, receipt.position);
         let delivery = *self.state.get(place).ok_or(SettleError::Gone)?;
-        if delivery.number != receipt.number {
+        // A receipt of a dead letter ends with its being one: what was restored waits for a receiver.
+        let restored = kind == Kind::DeadLetter && !delivery.dead;
+        if restored || delivery.number != receipt.number {
             return Err(SettleError::Stale);
         }
         let now = self.engine.now();
@@ -288,6 +290,9 @@ impl Actor {
                 continue;
             }
             if self.state.outstanding() >= caps::OUTSTANDING {
+                self.expire(view).await?;
+            }
+            if self.state.outstanding() >= caps::OUTSTANDING {
                 let full = Err(QueueError::TooManyOutstanding(caps::OUTSTANDING));
                 return if out.records.is_empty() { full } else { Ok(()) };
             }
@@ -312,6 +317,20 @@ impl Actor {
                 };
                 self.change(Change::Next(id, record.position.next()));
                 self.deliver(receive.kind, view, place, delivery, record, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forget what the stream has forgotten. Dead letters that nobody receives must not fill the queue for ever.
+    async fn expire(&mut self, view: &View) -> Result<(), QueueError> {
+        for shard in &view.stream.shards {
+            let first = self.engine.position(&view.stream, shard, Start::TrimHorizon).await?;
+            let lane = self.state.lanes.get(&shard.id);
+            let gone: Vec<Position> =
+                lane.iter().flat_map(|lane| lane.outstanding.range(..first).map(|(at, _)| *at)).collect();
+            for position in gone {
+                self.change(Change::Remove(shard.id, position));
             }
         }
         Ok(())
