@@ -105,6 +105,8 @@ class Queues(QueueCase):
         (letter,) = self.receive_dead(arn, VisibilityTimeoutSeconds=600)
         restored = self.kinesis.restore_dead_letter_queue_records(QueueARN=arn, Entries=handles([letter]))
         self.assertEqual(restored["Failed"], [])
+        late = self.kinesis.acknowledge_dead_letter_queue_records(QueueARN=arn, Entries=handles([letter]))
+        self.assertEqual(late["Failed"][0]["ErrorCode"], "InvalidArgumentException")
         self.assertEqual([self.receive(arn)[0]["ReceiveCount"] for _ in range(3)], [1, 2, 3])
         (letter,) = self.receive_dead(arn)
         done = self.kinesis.acknowledge_dead_letter_queue_records(QueueARN=arn, Entries=handles([letter]))

@@ -97,12 +97,7 @@ impl Server {
         })
         .await
         .with_signed_links();
-        let lifecycles = vec![
-            tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO)),
-            tokio::spawn(engine.clone().run_retention()),
-            tokio::spawn(engine.clone().run_scaling(config.scaling)),
-            tokio::spawn(lambda.clone().run_lifecycle()),
-        ];
+        let lifecycles = lifecycles(&engine, &lambda, config);
         gauge_list.extend(gauges::functions(&functions));
         gauge_list.extend(gauges::mappings(&mappings));
         let health = Arc::new(ServerHealth {
@@ -166,6 +161,16 @@ impl Server {
         }
         within("log", self.log.close()).await;
     }
+}
+
+/// The tasks that do the work which the control state asks for.
+fn lifecycles(engine: &Engine, lambda: &Lambda, config: &Config) -> Vec<JoinHandle<()>> {
+    vec![
+        tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO)),
+        tokio::spawn(engine.clone().run_retention()),
+        tokio::spawn(engine.clone().run_scaling(config.scaling)),
+        tokio::spawn(lambda.clone().run_lifecycle()),
+    ]
 }
 
 /// Resources of the server's own home are kept by their names alone, so the settings must go on saying what it is.
