@@ -153,7 +153,11 @@ impl Scaler {
             })
             .collect();
         let decision = match stream.status {
-            StreamStatus::Active => decide(&self.settings, &mut seen),
+            StreamStatus::Active => {
+                // What the stream was warmed up for stays warm.
+                let min_shards = self.settings.min_shards.max(stream.warm_mibps.unwrap_or_default());
+                decide(&ScalingSettings { min_shards, ..self.settings }, &mut seen)
+            }
             StreamStatus::Creating | StreamStatus::Updating | StreamStatus::Deleting => Decision::default(),
         };
         // Only the open shards are remembered.

@@ -64,7 +64,10 @@ impl Selection {
     }
 
     pub(super) fn choose(&self, record: &Record) -> Choice {
-        if self.share.1 > 1 && spread(&record.partition_key) % self.share.1 != self.share.0 {
+        // Records without a key have no order to keep, so they go round.
+        let key = &record.partition_key;
+        let place = if key.is_empty() { record.position.0 } else { spread(key) };
+        if self.share.1 > 1 && place % self.share.1 != self.share.0 {
             return Choice::Leave;
         }
         match &self.filters {
