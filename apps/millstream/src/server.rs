@@ -117,7 +117,7 @@ impl Server {
         gauge_list.push(gauges::limits(&kinesis));
         let front = Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock, only_loopback);
         say_who_is_asked(&keyring);
-        let front = Arc::new(front.with_keyring(keyring));
+        let front = Arc::new(front.with_keyring(keyring).with_faults(config.faults.open()?));
         let shutdown = CancellationToken::new();
         let mut fronts = Vec::new();
         if let Some(inner) = inner {

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 pub(crate) enum Route<'a> {
     Health,
     Metrics,
+    /// The faults that are injected.
+    Faults,
     /// A function's or layer's zip, by its key in the code store.
     Code(&'a str),
     /// The operation of `X-Amz-Target: Kinesis_20131202.<operation>`.
@@ -36,6 +38,7 @@ pub(crate) fn route(parts: &Parts, only_loopback: bool, signed: bool) -> Route<'
         Some("metrics") => Route::Metrics,
         // Pages of other sites must not reach an endpoint that trusts whoever can connect; SDKs send no Origin.
         _ if !signed && parts.headers.contains_key(header::ORIGIN) => Route::Browser,
+        Some("faults") => Route::Faults,
         Some(rest) => rest.strip_prefix("code/").map_or(Route::Unknown, Route::Code),
         None => match target {
             Some(target) if parts.method == Method::POST => {
@@ -92,6 +95,8 @@ mod tests {
         assert_eq!(of("GET", "/", &[]), text(&Route::Unknown));
         assert_eq!(of("GET", "/_millstream/health", &[]), text(&Route::Health));
         assert_eq!(of("GET", "/_millstream/code/abc", &[]), text(&Route::Code("abc")));
+        assert_eq!(of("PUT", "/_millstream/faults", &[]), text(&Route::Faults));
+        assert_eq!(of("PUT", "/_millstream/faults", &[("origin", "null")]), text(&Route::Browser));
         assert_eq!(of("POST", "/", &[target, ("origin", "https://example.org")]), text(&Route::Browser));
         assert_eq!(of("POST", "/2015-03-31/functions", &[("origin", "null")]), text(&Route::Browser));
     }
