@@ -121,10 +121,10 @@ impl Server {
         let shutdown = CancellationToken::new();
         let mut fronts = Vec::new();
         if let Some(inner) = inner {
-            let options = millstream_front::Options { open_files, tls: None };
+            let options = millstream_front::Options { open_files, tls: None, inner: true };
             fronts.push(tokio::spawn(serve(inner, front.clone(), options, shutdown.clone())));
         }
-        let options = millstream_front::Options { open_files, tls };
+        let options = millstream_front::Options { open_files, tls, inner: false };
         fronts.push(tokio::spawn(serve(listener, front, options, shutdown.clone())));
         Ok(Self { endpoint, _authority: authority, log, functions, mappings, shutdown, fronts, lifecycles })
     }

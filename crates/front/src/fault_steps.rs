@@ -5,7 +5,7 @@ use crate::faults::{self, Outcome, RecordFaults, Service};
 use crate::pipeline::Front;
 use crate::{caps, operator};
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use hyper::body::Incoming;
 use millstream_api_kinesis::Operation;
 use millstream_kinesis::Failure;
@@ -65,6 +65,11 @@ pub(crate) async fn operate(front: &Front, parts: &Parts, body: Incoming) -> Ans
                    started with --fault (such as --fault off)\n";
         return text(StatusCode::NOT_FOUND, why.to_owned());
     };
+    // Whatever else a page may reach: not this.
+    if parts.headers.contains_key(header::ORIGIN) {
+        body::discard(body);
+        return text(StatusCode::FORBIDDEN, "faults are not for web pages\n".to_owned());
+    }
     let set =
         match parts.method {
             Method::GET => Ok(()),

@@ -172,6 +172,8 @@ impl Front {
 pub(crate) struct Served {
     pub(crate) front: Arc<Front>,
     pub(crate) shutdown: CancellationToken,
+    /// Requests for names of other machines are refused.
+    pub(crate) only_local_names: bool,
 }
 
 /// Answer one request. Never fails: what goes wrong is an answer too.
@@ -185,7 +187,7 @@ pub(crate) async fn answer(
     let (parts, body) = request.into_parts();
     let signed = front.keyring.is_enforced();
     let arrived = Arrived { parts: &parts, peer, request_id: &request_id };
-    let mut answer = match route(&parts, front.only_loopback, signed) {
+    let mut answer = match route(&parts, served.only_local_names, signed) {
         Route::Health => operator::health(&*front.health, signed),
         Route::Metrics => match access::metrics(&front.keyring, &parts, peer, front.clock.now()) {
             Ok(()) => {

@@ -24,12 +24,12 @@ pub(crate) enum Route<'a> {
 
 const KINESIS: &str = "Kinesis_20131202.";
 
-/// `only_loopback`: the server can be reached from this machine alone, so a request for another host name was led
+/// `only_local_names`: the server can be reached from this machine alone, so a request for another host name was led
 /// here by somebody's DNS. `signed`: requests must be signed, which no page of another site can do; where they came from
 /// then says nothing more.
-pub(crate) fn route(parts: &Parts, only_loopback: bool, signed: bool) -> Route<'_> {
+pub(crate) fn route(parts: &Parts, only_local_names: bool, signed: bool) -> Route<'_> {
     let path = parts.uri.path();
-    if only_loopback && !signed && !host(parts).is_none_or(is_local_name) {
+    if only_local_names && !signed && !host(parts).is_none_or(is_local_name) {
         return Route::ForeignHost;
     }
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
