@@ -123,7 +123,8 @@ class Hostile:
         simple = [None, True, "", "x", b"x", 0, -1, 1e300, self.random.choice(NUMBERS), Number(self.random.choice(NUMBER_TEXTS)), [], {}]
         if depth < 6 and self.random.random() < 0.3:
             inner = self.anything(depth + 1)
-            return self.random.choice([[inner], {"a": inner}, [inner] * 50])
+            often = 50 if len(repr(inner)) < 100 else 1
+            return self.random.choice([[inner], {"a": inner}, [inner] * often])
         return self.random.choice(simple)
 
     def spoilt(self, body):
