@@ -119,13 +119,8 @@ impl Server {
         say_who_is_asked(&keyring);
         let front = Arc::new(front.with_keyring(keyring).with_faults(config.faults.open()?));
         let shutdown = CancellationToken::new();
-        let mut fronts = Vec::new();
-        if let Some(inner) = inner {
-            let options = millstream_front::Options { open_files, tls: None, inner: true };
-            fronts.push(tokio::spawn(serve(inner, front.clone(), options, shutdown.clone())));
-        }
-        let options = millstream_front::Options { open_files, tls, inner: false };
-        fronts.push(tokio::spawn(serve(listener, front, options, shutdown.clone())));
+        let outer = millstream_front::Options { open_files, tls, inner: false };
+        let fronts = open_doors(&front, (listener, outer), inner, &shutdown);
         Ok(Self { endpoint, _authority: authority, log, functions, mappings, shutdown, fronts, lifecycles })
     }
 
@@ -166,6 +161,21 @@ impl Server {
         }
         within("log", self.log.close()).await;
     }
+}
+
+/// Serve clients, and functions on a port of their own if there is one.
+fn open_doors(
+    front: &Arc<Front>,
+    (listener, outer): (TcpListener, millstream_front::Options),
+    inner: Option<TcpListener>,
+    shutdown: &CancellationToken,
+) -> Vec<JoinHandle<()>> {
+    let for_functions = millstream_front::Options { tls: None, inner: true, ..outer.clone() };
+    let inner = inner.map(|listener| (listener, for_functions));
+    let doors = inner.into_iter().chain([(listener, outer)]);
+    doors
+        .map(|(listener, options)| tokio::spawn(serve(listener, front.clone(), options, shutdown.clone())))
+        .collect()
 }
 
 /// Resources of the server's own home are kept by their names alone, so the settings must go on saying what it is.

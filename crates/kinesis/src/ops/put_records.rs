@@ -270,6 +270,7 @@ impl Written {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use millstream_engine::Placed;
     use millstream_types::Position;
     use millstream_wire::{cbor, json};
 
