@@ -93,6 +93,13 @@ class SelfSigned(ServerCase):
             # The server gives up waiting for the handshake.
             self.assertEqual(silent.recv(1), b"")
 
+    def test_requests_may_be_for_the_names_of_the_certificate(self):
+        for name in (b"streams.test", b"localhost"):
+            with self.connect(["http/1.1"]) as connection:
+                connection.sendall(b"POST / HTTP/1.1\r\nHost: " + name + b"\r\nX-Amz-Target: Kinesis_20131202.ListStreams\r\n"
+                                   b"Content-Type: application/x-amz-json-1.1\r\nContent-Length: 2\r\n\r\n{}")
+                self.assertEqual(connection.recv(12), b"HTTP/1.1 200", name)
+
     def test_functions_call_home_without_knowing_of_it(self):
         create_stream(self.kinesis, "home")
         deploy(self.functions, "home", f"{PUT_SOURCE}\ndef handler(event, context):\n    return put('home', event)['ShardId']\n")

@@ -8,6 +8,7 @@ use crate::commands::stream::StreamArguments;
 use crate::config::LogFormat;
 use crate::credentials_command::CredentialsArguments;
 use crate::destination_options::DestinationOptions;
+use crate::fault_options::FaultOptions;
 use crate::keys_command::KeysCommand;
 use crate::limits::{GivenLimit, Limits};
 use crate::log_command::LogCommand;
@@ -154,6 +155,9 @@ pub(crate) struct ServeArguments {
 
     #[command(flatten)]
     pub(crate) destinations: DestinationOptions,
+
+    #[command(flatten)]
+    pub(crate) fault: FaultOptions,
 
     #[arg(skip)]
     pub(crate) sources: Sources,

@@ -2,6 +2,7 @@ use crate::address;
 use crate::byte_size::ByteSize;
 use crate::cli::{ServeArguments, Source};
 use crate::destination_options::DestinationOptions;
+use crate::fault_options::FaultOptions;
 use crate::limits::{LimitValue, Limits, limit_settings};
 use crate::log_options::LogOptions;
 use crate::tls_options::{Tls, TlsMode, TlsOptions};
@@ -46,6 +47,8 @@ struct Settings {
     limit: BTreeMap<String, LimitValue>,
     credentials: Option<PathBuf>,
     allow_insecure_bind: Option<bool>,
+    fault: Option<Vec<String>>,
+    fault_seed: Option<u64>,
     tls: Option<TlsMode>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
@@ -62,6 +65,10 @@ struct Settings {
 }
 
 impl Settings {
+    fn faults(&self) -> FaultOptions {
+        FaultOptions { faults: self.fault.clone().unwrap_or_default(), seed: self.fault_seed }
+    }
+
     fn tls(&self) -> TlsOptions {
         TlsOptions {
             mode: self.tls,
@@ -104,6 +111,7 @@ pub(crate) struct Config {
     pub(crate) isolation: Isolation,
     pub(crate) max_workers: usize,
     pub(crate) consumers_per_stream: usize,
+    pub(crate) faults: FaultOptions,
     pub(crate) tls: Option<Tls>,
     pub(crate) limits: LimitSettings,
     pub(crate) scaling: ScalingSettings,
@@ -145,6 +153,8 @@ impl Config {
         let most = caps::MOST_CONSUMERS_PER_STREAM;
         ensure!((1..=most).contains(&consumers_per_stream), "consumers-per-stream must be from 1 to {most}");
         let limits = limit_settings(arguments.limits.or(file.limits), &file.limit, &arguments.limit)?;
+        let faults = arguments.fault.clone().or(file.faults());
+        faults.check()?;
         let log = arguments.log.or(file.log());
         log.check()?;
         let isolation = arguments.function_isolation.or(file.function_isolation);
@@ -156,6 +166,7 @@ impl Config {
             isolation: parse_isolation(isolation.as_deref())?,
             max_workers,
             consumers_per_stream,
+            faults,
             tls,
             limits,
             scaling: ScalingSettings::default().quicker(arguments.scaling_test_factor.unwrap_or(1)),

@@ -41,6 +41,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         isolation: parse_isolation(arguments.function_isolation.as_deref())?,
         max_workers: 64,
         consumers_per_stream: millstream_control::caps::CONSUMERS_PER_STREAM,
+        faults: crate::fault_options::FaultOptions::default(),
         tls: None,
         destinations: DestinationOptions::default(),
         credentials: None,

@@ -112,15 +112,10 @@ impl Server {
         gauge_list.push(gauges::limits(&kinesis));
         let front = Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock, only_loopback);
         say_who_is_asked(&keyring);
-        let front = Arc::new(front.with_keyring(keyring));
+        let front = Arc::new(front.with_keyring(keyring).with_faults(config.faults.open()?));
         let shutdown = CancellationToken::new();
-        let mut fronts = Vec::new();
-        if let Some(inner) = inner {
-            let options = millstream_front::Options { open_files, tls: None };
-            fronts.push(tokio::spawn(serve(inner, front.clone(), options, shutdown.clone())));
-        }
-        let options = millstream_front::Options { open_files, tls };
-        fronts.push(tokio::spawn(serve(listener, front, options, shutdown.clone())));
+        let outer = millstream_front::Options { open_files, tls, inner: false };
+        let fronts = open_doors(&front, (listener, outer), inner, &shutdown);
         Ok(Self { endpoint, _authority: authority, log, functions, mappings, shutdown, fronts, lifecycles })
     }
 
@@ -171,6 +166,21 @@ fn lifecycles(engine: &Engine, lambda: &Lambda, config: &Config) -> Vec<JoinHand
         tokio::spawn(engine.clone().run_scaling(config.scaling)),
         tokio::spawn(lambda.clone().run_lifecycle()),
     ]
+}
+
+/// Serve clients, and functions on a port of their own if there is one.
+fn open_doors(
+    front: &Arc<Front>,
+    (listener, outer): (TcpListener, millstream_front::Options),
+    inner: Option<TcpListener>,
+    shutdown: &CancellationToken,
+) -> Vec<JoinHandle<()>> {
+    let for_functions = millstream_front::Options { tls: None, inner: true, ..outer.clone() };
+    let inner = inner.map(|listener| (listener, for_functions));
+    let doors = inner.into_iter().chain([(listener, outer)]);
+    doors
+        .map(|(listener, options)| tokio::spawn(serve(listener, front.clone(), options, shutdown.clone())))
+        .collect()
 }
 
 /// Resources of the server's own home are kept by their names alone, so the settings must go on saying what it is.

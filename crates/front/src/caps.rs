@@ -50,5 +50,10 @@ pub const BODY_TIME: Duration = Duration::from_mins(2);
 /// A connection may be silent this long between requests. Java clients pool theirs for 60 s.
 pub const IDLE: Duration = Duration::from_secs(75);
 
+/// Faults that can be set, how long one may make a request wait, and the bytes of text that sets them.
+pub const FAULTS: usize = 100;
+pub const FAULT_LATENCY: Duration = Duration::from_mins(1);
+pub const FAULTS_BODY: usize = 64 << 10;
+
 /// At shutdown, requests under way get this long to finish.
 pub const DRAIN: Duration = Duration::from_secs(5);

@@ -8,6 +8,8 @@
 mod access;
 mod body;
 mod caller;
+mod fault_steps;
+mod faults;
 mod metrics;
 mod operator;
 mod pipeline;
@@ -18,6 +20,7 @@ mod tls;
 pub mod caps;
 
 pub use access::Peer;
+pub use faults::{Fault, Faults};
 pub use metrics::{Gauge, Metrics, ReadGauge};
 pub use operator::Health;
 pub use pipeline::Front;

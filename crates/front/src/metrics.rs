@@ -26,6 +26,13 @@ struct Operation {
     operation: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Injected {
+    service: &'static str,
+    /// `throttle`, `throttle-records`, `error` or `latency`.
+    kind: &'static str,
+}
+
 /// What counts an operation's successes, so that the many need not look for it by its labels.
 #[derive(Debug)]
 struct Succeeded {
@@ -115,6 +122,7 @@ pub struct Metrics {
     /// By operation.
     kinesis: [OnceLock<Succeeded>; KinesisOperation::ALL.len()],
     connections: PrometheusGauge,
+    faults: Family<Injected, Counter>,
     registry: Registry,
     gauges: Vec<Gauge>,
 }
@@ -131,8 +139,10 @@ impl Metrics {
         registry.register("requests", "Requests answered", requests.clone());
         registry.register("request_seconds", "Time from a request's head to its answer's", seconds.clone());
         registry.register("connections", "Open connections", connections.clone());
+        let faults = Family::<Injected, Counter>::default();
+        registry.register("faults_injected", "Faults that were injected as asked", faults.clone());
         let kinesis = [const { OnceLock::new() }; KinesisOperation::ALL.len()];
-        Self { requests, seconds, kinesis, connections, registry, gauges }
+        Self { requests, seconds, kinesis, connections, faults, registry, gauges }
     }
 
     pub(crate) fn answered(
@@ -158,6 +168,10 @@ impl Metrics {
         let found = self.kinesis[operation as usize].get_or_init(find);
         found.requests.inc();
         found.seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn injected(&self, service: &'static str, kind: &'static str) {
+        self.faults.get_or_create(&Injected { service, kind }).inc();
     }
 
     pub(crate) fn connection_opened(&self) {

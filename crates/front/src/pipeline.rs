@@ -2,10 +2,11 @@
 
 use crate::access::Peer;
 use crate::body::{self, Answer, BodyError, frames, whole, whole_with};
+use crate::faults::{Faults, RecordFaults, THROTTLED};
 use crate::metrics::Metrics;
 use crate::operator::{self, Health};
 use crate::route::{Route, route};
-use crate::{access, caller, caps};
+use crate::{access, caller, caps, fault_steps};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -39,14 +40,16 @@ pub struct Front {
     health: Arc<dyn Health>,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
-    keyring: Arc<Keyring>,
+    pub(crate) keyring: Arc<Keyring>,
     /// Memory that request bodies may take, in KiB.
-    kinesis_bodies: Semaphore,
+    pub(crate) kinesis_bodies: Semaphore,
     lambda_bodies: Semaphore,
     /// Memory that large answers may take, in KiB.
     answers: Arc<Semaphore>,
     /// Only this machine can connect.
-    only_loopback: bool,
+    pub(crate) only_loopback: bool,
+    /// For tests of clients.
+    pub(crate) faults: Option<Faults>,
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -90,6 +93,21 @@ impl Encoding {
         }
     }
 
+    /// PutRecords, some records of which are refused.
+    async fn put_partly(
+        self,
+        service: &Kinesis,
+        caller: Option<&Caller>,
+        body: &Bytes,
+        refused: &RecordFaults,
+    ) -> Result<millstream_kinesis::Answer, Failure> {
+        let fails = || refused.next_fails();
+        match self {
+            Self::Json => service.put_records_partly(caller, &Json11, body, fails, THROTTLED).await,
+            Self::Cbor => service.put_records_partly(caller, &Cbor11, body, fails, THROTTLED).await,
+        }
+    }
+
     fn error(self, error: &KinesisError) -> Answer {
         let body = match self {
             Self::Json => error_body::named(&Json11, error),
@@ -122,6 +140,7 @@ impl Front {
             lambda_bodies: Semaphore::new(caps::LAMBDA_BODIES_KIB),
             answers: Arc::new(Semaphore::new(caps::ANSWERS_KIB)),
             only_loopback,
+            faults: None,
         }
     }
 
@@ -137,6 +156,12 @@ impl Front {
         caller.map_or_else(|| caller::home(parts, own), |caller| caller::known(caller, own))
     }
 
+    /// With faults that are injected into requests.
+    #[must_use]
+    pub fn with_faults(self, faults: Option<Faults>) -> Self {
+        Self { faults, ..self }
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
@@ -147,6 +172,8 @@ impl Front {
 pub(crate) struct Served {
     pub(crate) front: Arc<Front>,
     pub(crate) shutdown: CancellationToken,
+    /// Requests for names of other machines are refused.
+    pub(crate) only_local_names: bool,
 }
 
 /// Answer one request. Never fails: what goes wrong is an answer too.
@@ -160,7 +187,7 @@ pub(crate) async fn answer(
     let (parts, body) = request.into_parts();
     let signed = front.keyring.is_enforced();
     let arrived = Arrived { parts: &parts, peer, request_id: &request_id };
-    let mut answer = match route(&parts, front.only_loopback, signed) {
+    let mut answer = match route(&parts, served.only_local_names, signed) {
         Route::Health => operator::health(&*front.health, signed),
         Route::Metrics => match access::metrics(&front.keyring, &parts, peer, front.clock.now()) {
             Ok(()) => {
@@ -170,6 +197,7 @@ pub(crate) async fn answer(
             }
             Err(refused) => *refused,
         },
+        Route::Faults => Box::pin(fault_steps::operate(front, &parts, body)).await,
         Route::Code(key) => code(front, key, &parts, signed).await,
         Route::Kinesis(operation) => kinesis(front, &arrived, operation, body, &served.shutdown).await,
         // Its future is large, and most requests are not for it.
@@ -215,7 +243,12 @@ async fn run_kinesis(
     let share = answer_share(front, operation).await?;
     let elsewhere = front.home_of(parts, caller.as_ref()).map(|home| front.kinesis.at(home));
     let service = elsewhere.as_ref().unwrap_or(&front.kinesis);
-    let answer = encoding.call(service, caller.as_ref(), operation, &body.bytes).await?;
+    let answer = match fault_steps::kinesis(front, Operation::from_name(operation)).await? {
+        None => encoding.call(service, caller.as_ref(), operation, &body.bytes).await?,
+        Some(refused) => {
+            Box::pin(encoding.put_partly(service, caller.as_ref(), &body.bytes, &refused)).await?
+        }
+    };
     Ok((answer, share))
 }
 
@@ -300,7 +333,10 @@ async fn lambda(front: &Front, arrived: &Arrived<'_>, body: Incoming) -> Answer 
     let elsewhere = front.home_of(parts, caller.as_ref()).map(|home| front.lambda.at(home));
     let service = elsewhere.as_ref().unwrap_or(&front.lambda);
     let line = (parts.method.as_str(), path, query);
-    let answer = service.call_as(caller.as_ref(), request_id, line, headers, body.bytes.clone()).await;
+    let answer = match fault_steps::lambda(front, line).await {
+        Some(answer) => answer,
+        None => service.call_as(caller.as_ref(), request_id, line, headers, body.bytes.clone()).await,
+    };
     let took = front.clock.monotonic().saturating_sub(started);
     let name = answer.operation.map_or("unknown", LambdaOperation::name);
     match &answer.failure {

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 pub(crate) enum Route<'a> {
     Health,
     Metrics,
+    /// The faults that are injected.
+    Faults,
     /// A function's or layer's zip, by its key in the code store.
     Code(&'a str),
     /// The operation of `X-Amz-Target: Kinesis_20131202.<operation>`.
@@ -22,12 +24,12 @@ pub(crate) enum Route<'a> {
 
 const KINESIS: &str = "Kinesis_20131202.";
 
-/// `only_loopback`: the server can be reached from this machine alone, so a request for another host name was led
+/// `only_local_names`: the server can be reached from this machine alone, so a request for another host name was led
 /// here by somebody's DNS. `signed`: requests must be signed, which no page of another site can do; where they came from
 /// then says nothing more.
-pub(crate) fn route(parts: &Parts, only_loopback: bool, signed: bool) -> Route<'_> {
+pub(crate) fn route(parts: &Parts, only_local_names: bool, signed: bool) -> Route<'_> {
     let path = parts.uri.path();
-    if only_loopback && !signed && !host(parts).is_none_or(is_local_name) {
+    if only_local_names && !signed && !host(parts).is_none_or(is_local_name) {
         return Route::ForeignHost;
     }
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
@@ -36,6 +38,7 @@ pub(crate) fn route(parts: &Parts, only_loopback: bool, signed: bool) -> Route<'
         Some("metrics") => Route::Metrics,
         // Pages of other sites must not reach an endpoint that trusts whoever can connect; SDKs send no Origin.
         _ if !signed && parts.headers.contains_key(header::ORIGIN) => Route::Browser,
+        Some("faults") => Route::Faults,
         Some(rest) => rest.strip_prefix("code/").map_or(Route::Unknown, Route::Code),
         None => match target {
             Some(target) if parts.method == Method::POST => {
@@ -92,6 +95,8 @@ mod tests {
         assert_eq!(of("GET", "/", &[]), text(&Route::Unknown));
         assert_eq!(of("GET", "/_millstream/health", &[]), text(&Route::Health));
         assert_eq!(of("GET", "/_millstream/code/abc", &[]), text(&Route::Code("abc")));
+        assert_eq!(of("PUT", "/_millstream/faults", &[]), text(&Route::Faults));
+        assert_eq!(of("PUT", "/_millstream/faults", &[("origin", "null")]), text(&Route::Browser));
         assert_eq!(of("POST", "/", &[target, ("origin", "https://example.org")]), text(&Route::Browser));
         assert_eq!(of("POST", "/2015-03-31/functions", &[("origin", "null")]), text(&Route::Browser));
     }

@@ -50,6 +50,8 @@ pub struct Options {
     pub open_files: u64,
     /// Every connection speaks TLS, if this is set.
     pub tls: Option<Tls>,
+    /// The port is for functions, on loopback whatever the clients' port is on.
+    pub inner: bool,
 }
 
 /// Serve until `shutdown`, then let requests under way finish. Subscriptions are ended, not waited for.
@@ -63,7 +65,9 @@ pub async fn serve<L: Listener>(
     let slots = Arc::new(Semaphore::new(caps::CONNECTIONS.min(half.max(1))));
     let graceful = GracefulShutdown::new();
     let builder = Arc::new(builder());
-    let served = Arc::new(Served { front, shutdown });
+    // A page that somebody's DNS led here gets no TLS: the certificate is not for its name. In cleartext the name tells.
+    let only_local_names = options.tls.is_none() && (options.inner || front.only_loopback);
+    let served = Arc::new(Served { front, shutdown, only_local_names });
     loop {
         let accepted = tokio::select! {
             biased;

@@ -29,10 +29,22 @@ impl Kinesis {
     ) -> Result<Answer, Failure> {
         // What is no operation does nothing that would have to be allowed.
         if let Some(operation) = Operation::from_name(name) {
-            let named: Named = codec.decode(body)?;
-            self.authorise(caller, operation, &named)?;
+            self.check_caller(Some(caller), operation, codec, body)?;
         }
         self.call(codec, name, body).await
+    }
+
+    /// Whether a caller, if there is one whose policies count, may do what a request asks for.
+    pub(crate) fn check_caller<C: Codec>(
+        &self,
+        caller: Option<&Caller>,
+        operation: Operation,
+        codec: &C,
+        body: &Bytes,
+    ) -> Result<(), Failure> {
+        let Some(caller) = caller else { return Ok(()) };
+        let named: Named = codec.decode(body)?;
+        self.authorise(caller, operation, &named)
     }
 
     fn authorise(&self, caller: &Caller, operation: Operation, named: &Named) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use futures_util::stream::BoxStream;
 use millstream_api_kinesis::{self as api, ErrorCode, Operation};
 use millstream_control_node::ControlHandle;
 use millstream_engine::Engine;
+use millstream_iam::Caller;
 use millstream_queue::Queues;
 use millstream_shapes::{ApiOperation, Codec, check};
 use millstream_types::Home;
@@ -89,6 +90,23 @@ impl Kinesis {
         body: &Bytes,
     ) -> Result<Answer, Failure> {
         self.dispatch(codec, name, body).await.map_err(|failure| failure.told_at(&self.home))
+    }
+
+    /// PutRecords in which some records are refused with `message`, as a shard without room would: those for which `refused`
+    /// says so, asked for each in turn. The others are stored.
+    pub async fn put_records_partly<C: Codec>(
+        &self,
+        caller: Option<&Caller>,
+        codec: &C,
+        body: &Bytes,
+        refused: impl FnMut() -> bool,
+        message: &str,
+    ) -> Result<Answer, Failure> {
+        self.check_caller(caller, Operation::PutRecords, codec, body)?;
+        let mut call = Call::new(self, Metered::PutRecords);
+        let answer = ops::put_records_partly::answer(self, codec, body, &mut call, refused, message).await;
+        call.finish(&answer);
+        answer.map(Answer::Body).map_err(|failure| failure.told_at(&self.home))
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm for each of the API's operations")]

@@ -82,6 +82,12 @@ impl Lambda {
             })
     }
 
+    /// What a request asks for, if it is for an operation that there is.
+    pub fn operation(method: &str, path: &str, query: &str) -> Option<Operation> {
+        let query = Query::parse(query).ok()?;
+        api::route(method, without_slash(path), &query).map(|(operation, _)| operation)
+    }
+
     /// Serve a request. `path` and `query` are raw, as the client sent them (percent-encoded). Never fails: an error
     /// is an answer too.
     pub async fn call(
@@ -109,8 +115,7 @@ impl Lambda {
             Ok(query) => query,
             Err(error) => return Answer::failed(None, error.into()),
         };
-        // Older clients send a slash at the end.
-        let path = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
+        let path = without_slash(path);
         let Some((operation, labels)) = api::route(method, path, &query) else {
             let message = format!("Lambda has no operation for {method} {path}.");
             return Answer::failed(None, Failure::new(ErrorCode::UNKNOWN_OPERATION, message));
@@ -187,8 +192,14 @@ impl Lambda {
     }
 }
 
+/// Older clients send a slash at the end.
+fn without_slash(path: &str) -> &str {
+    if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path }
+}
+
 impl Answer {
-    fn failed(operation: Option<Operation>, failure: Failure) -> Self {
+    /// The answer to a request that failed.
+    pub fn failed(operation: Option<Operation>, failure: Failure) -> Self {
         let error: &Error = &failure.error;
         Self { response: millstream_wire::error_body::rest(error), operation, failure: Some(failure) }
     }

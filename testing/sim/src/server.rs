@@ -145,8 +145,8 @@ pub(crate) async fn run(machine: Arc<Machine>) -> turmoil::Result {
         }
     };
     machine.trace.line("server", format_args!("started"));
-    let serving =
-        serve(Port(listener), front, FrontOptions { open_files: 100_000, tls: None }, shutdown.clone());
+    let options = FrontOptions { open_files: 100_000, tls: None, inner: false };
+    let serving = serve(Port(listener), front, options, shutdown.clone());
     tokio::pin!(serving);
     tokio::select! {
         biased;

@@ -31,6 +31,7 @@ pub(crate) mod list_tags_for_stream;
 pub(crate) mod merge_shards;
 pub(crate) mod put_record;
 pub(crate) mod put_records;
+pub(crate) mod put_records_partly;
 pub(crate) mod put_resource_policy;
 pub(crate) mod receive_dead_letter_queue_records;
 pub(crate) mod receive_queue_records;

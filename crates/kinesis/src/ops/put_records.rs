@@ -8,12 +8,14 @@ use crate::service::read;
 use crate::{Kinesis, caps};
 use bytes::Bytes;
 use millstream_api_kinesis as api;
-use millstream_engine::{Prepared, Stored};
+use millstream_control::Stream;
+use millstream_engine::{NewRecord, Prepared, Stored};
 use millstream_shapes::{
     BorrowDecoder, Codec, Decode, DecodeBorrowed, DecodeError, Encode, Encoder, ErrorName, check,
 };
 use millstream_types::{SequenceNumber, SequenceNumberText, ShardId};
 use std::ops::Range;
+use std::sync::Arc;
 
 pub(crate) async fn answer<C: Codec>(
     service: &Kinesis,
@@ -88,6 +90,17 @@ pub(crate) fn long<C: Codec>(
     body: &Bytes,
     call: &mut Call<'_>,
 ) -> Result<Prepared, Failure> {
+    let (stream, records) = checked(service, codec, body, call)?;
+    put::prepare(service, &stream, &records)
+}
+
+/// The request's records, of which nothing is amiss, and their stream.
+pub(super) fn checked<C: Codec>(
+    service: &Kinesis,
+    codec: &C,
+    body: &Bytes,
+    call: &mut Call<'_>,
+) -> Result<(Arc<Stream>, Vec<NewRecord>), Failure> {
     let input = read::<api::PutRecords, _>(codec, body)?;
     let at = |number: usize| format!("records.{number}.member.");
     let without_key = input.records.iter().position(|entry| entry.partition_key.is_none());
@@ -105,7 +118,7 @@ pub(crate) fn long<C: Codec>(
         return Err(Failure::invalid("Records size exceeds 10 MB limit"));
     }
     Failure::if_dry_run(input.dry_run)?;
-    put::prepare(service, &stream, &records)
+    Ok((stream, records))
 }
 
 /// The short way of [`put`].
