@@ -87,7 +87,10 @@ impl House {
             }
             engine
         });
-        let kinesis = Kinesis::new(engine.clone(), Home::default());
+        let kinesis = {
+            let _within = runtime.enter();
+            Kinesis::new(engine.clone(), Home::default())
+        };
         Self { runtime, log, engine, kinesis }
     }
 }
