@@ -71,6 +71,8 @@ pub fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
 
 fn replace(path: &Path, contents: &[u8], options: &OpenOptions) -> io::Result<()> {
     let directory = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    // A bare name is in the current directory.
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let temporary = path.with_extension(format!("tmp-{:016x}", crate::entropy::u64()));
     let written = options.open(&temporary).and_then(|mut file| {
         file.write_all(contents)?;
