@@ -9,6 +9,7 @@ use crate::config::LogFormat;
 use crate::credentials_command::CredentialsArguments;
 use crate::destination_options::DestinationOptions;
 use crate::fault_options::FaultOptions;
+use crate::handoff_options::HandoffOptions;
 use crate::keys_command::KeysCommand;
 use crate::limits::{GivenLimit, Limits};
 use crate::log_command::LogCommand;
@@ -155,6 +156,9 @@ pub(crate) struct ServeArguments {
 
     #[command(flatten)]
     pub(crate) destinations: DestinationOptions,
+
+    #[command(flatten)]
+    pub(crate) handoff: HandoffOptions,
 
     #[command(flatten)]
     pub(crate) fault: FaultOptions,

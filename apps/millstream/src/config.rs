@@ -3,6 +3,7 @@ use crate::byte_size::ByteSize;
 use crate::cli::{ServeArguments, Source};
 use crate::destination_options::DestinationOptions;
 use crate::fault_options::FaultOptions;
+use crate::handoff_options::{FromText, HandoffOptions};
 use crate::limits::{LimitValue, Limits, limit_settings};
 use crate::log_options::LogOptions;
 use crate::tls_options::{Tls, TlsMode, TlsOptions};
@@ -39,6 +40,7 @@ struct Settings {
     region: Option<String>,
     account: Option<String>,
     function_isolation: Option<String>,
+    function_handoff: Option<Vec<FromText>>,
     max_workers: Option<usize>,
     consumers_per_stream: Option<usize>,
     limits: Option<Limits>,
@@ -121,6 +123,7 @@ pub(crate) struct Config {
     pub(crate) encryption_keys: Option<PathBuf>,
     pub(crate) log: LogOptions,
     pub(crate) destinations: DestinationOptions,
+    pub(crate) handoff: HandoffOptions,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
 }
@@ -173,6 +176,7 @@ impl Config {
             credentials,
             log,
             destinations: arguments.destinations,
+            handoff: arguments.handoff.or(file.function_handoff),
             encryption_keys: arguments.encryption_keys.or(file.encryption_keys),
             log_level: arguments.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
             log_format: arguments.log_format.or(file.log_format).unwrap_or_default(),

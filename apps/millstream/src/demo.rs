@@ -44,6 +44,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         faults: crate::fault_options::FaultOptions::default(),
         tls: None,
         destinations: DestinationOptions::default(),
+        handoff: crate::handoff_options::HandoffOptions::default(),
         credentials: None,
         encryption_keys: None,
         log: crate::log_options::LogOptions::default(),
@@ -156,7 +157,7 @@ async fn python(server: &Server) -> Result<Runtime> {
     let found = server.runtimes().await;
     let python = |runtime: &Runtime| match runtime {
         Runtime::Python { minor } => Some(*minor),
-        Runtime::Node { .. } | Runtime::ProvidedAl2 | Runtime::ProvidedAl2023 => None,
+        _ => None,
     };
     found.into_iter().filter(|runtime| python(runtime).is_some()).max_by_key(python).context(
         "the demo's function needs Python 3.9 or newer, and none was found: install python3, or put it in PATH",

@@ -12,6 +12,7 @@ mod demo;
 mod destination_options;
 mod fault_options;
 mod gauges;
+mod handoff_options;
 mod health;
 mod interrupt;
 mod keys;

@@ -286,6 +286,8 @@ async fn start_functions(
     let options = millstream_functions::Options {
         credentials: Arc::new(Sessions(keyring.clone())),
         work_dir: data.as_ref().map(|data| data.join("run")),
+        elsewhere: config.handoff.start(),
+        compiled: data.as_ref().map(|data| data.join("compiled")),
         hidden_dirs: data.into_iter().chain(credentials).chain(keys_file).collect(),
         isolation: config.isolation,
         sandbox_exe,

@@ -3,7 +3,7 @@ use millstream_types::{Timestamp, name_of_key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A stored zip: where it is and what it measures.
+/// A stored zip: where it is and what it measures. Or where the function runs, if it does not run here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Code {
@@ -13,6 +13,9 @@ pub struct Code {
     pub sha256: String,
     /// Bytes of the zip.
     pub size: u64,
+    /// What the API calls the image's URI: the function runs there. The key is then a digest of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_uri: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

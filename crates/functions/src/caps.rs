@@ -36,6 +36,10 @@ pub const DEFAULT_MAX_WORKERS: usize = 64;
 /// An idle worker is ended after this long.
 pub const DEFAULT_IDLE_EXPIRY: Duration = Duration::from_mins(10);
 
+/// Invocations at once that are handed on to other places, those of all functions together.
+pub const MAX_ELSEWHERE: usize = 1_000;
+/// A place elsewhere may take this much longer than the function's own time, to start it and to carry what is sent.
+pub const ELSEWHERE_GRACE: Duration = Duration::from_secs(15);
 /// A runtime must ask for its first invocation within this time (AWS: 10 s).
 pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the memory of a busy worker is looked at.

@@ -2,6 +2,7 @@
 
 use crate::api::{self, Api, FunctionNames};
 use crate::code::{CodeStore, Pin};
+use crate::component::Components;
 use crate::environment::{Places, variables};
 use crate::memory::{Sampler, Tmps, Tree};
 use crate::options::{Credentials, Options, WorkerCredentials};
@@ -16,6 +17,7 @@ use crate::worker::{Worker, supervise};
 use crate::{caps, files};
 use millstream_host::{entropy, fs};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +39,9 @@ pub(crate) struct Launcher {
     pub options: Options,
     pub runtimes: Runtimes,
     pub isolation: Result<Isolation, IsolationUnavailable>,
+    pub components: Components,
+    /// Makes the names of log streams of this start differ from those of others.
+    start: u64,
     work: WorkDir,
     /// One permit for each sandbox that is not reaped yet.
     living: Arc<Semaphore>,
@@ -112,12 +117,15 @@ impl Launcher {
         let mut hidden = options.hidden_dirs.clone();
         hidden.extend([work.path.clone(), code.directory().to_owned()]);
         let isolation = isolation_of(&options, &work, &hidden).await;
+        let components = Components::new(options.compiled.clone());
         let runtimes = Runtimes::new(options.runtime_dirs.clone(), hidden);
         Ok(Self {
             code,
             options,
             runtimes,
             isolation,
+            components,
+            start: entropy::u64(),
             work,
             living: Arc::new(Semaphore::new(LIVING as usize)),
             endings: Arc::default(),
@@ -157,7 +165,7 @@ impl Launcher {
         };
         let labels = Labels { function: spec.name.clone(), log_group: spec.log_group.clone(), log_stream };
         let (sink, clock) = (Arc::clone(&self.options.log_sink), Arc::clone(&self.options.clock));
-        let output = Output::new(pipe, labels, sink, clock).map_err(spawn)?;
+        let output = Output::new(Some(pipe), labels, sink, clock).map_err(spawn)?;
         let reading = tokio::spawn(Arc::clone(&output).read_to_end());
         let tree = Tree { pid, isolation };
         // Without isolation a function can do as it likes anyway.
@@ -241,6 +249,23 @@ impl Launcher {
     fn log_stream(&self, version: &str) -> String {
         let (year, month, day, ..) = self.options.clock.now().civil();
         format!("{year:04}/{month:02}/{day:02}/[{version}]{:016x}{:016x}", entropy::u64(), entropy::u64())
+    }
+
+    /// The output of what is no worker of its own: one log stream for all invocations of a version in a day.
+    pub(crate) fn shared_output(&self, spec: &FunctionSpec) -> io::Result<(String, Arc<Output>)> {
+        let (year, month, day, ..) = self.options.clock.now().civil();
+        let mut hasher = DefaultHasher::new();
+        (self.start, &spec.arn, &spec.revision).hash(&mut hasher);
+        let id = hasher.finish();
+        let log_stream =
+            format!("{year:04}/{month:02}/{day:02}/[{}]{:016x}{id:016x}", spec.version, self.start);
+        let labels = Labels {
+            function: spec.name.clone(),
+            log_group: spec.log_group.clone(),
+            log_stream: log_stream.clone(),
+        };
+        let (sink, clock) = (Arc::clone(&self.options.log_sink), Arc::clone(&self.options.clock));
+        Ok((log_stream, Output::new(None, labels, sink, clock)?))
     }
 
     /// The plan, and whether its program is there.

@@ -8,6 +8,8 @@
 mod api;
 pub mod caps;
 mod code;
+mod component;
+mod elsewhere;
 mod environment;
 mod files;
 mod launcher;
@@ -26,8 +28,10 @@ mod spec;
 mod worker;
 
 pub use code::{BROKEN_ZIP_MESSAGE, BadZip, CodeError, CodeKey, CodeRef, CodeStore, NotACodeKey};
+pub use elsewhere::{Elsewhere, ElsewhereError, Errand, Returned, Sent};
 pub use logs::{LogLine, LogSink, RingSink, TracingSink};
 pub use options::{CredentialSource, Credentials, Options, Until, WorkerCredentials};
+pub use outcome::is_error;
 pub use runtimes::{FoundRuntime, Runtime, RuntimeMissing, UnknownRuntime, installed_runtimes};
 pub use sandbox::{Isolation, IsolationUnavailable, SANDBOX_COMMAND, sandbox_main};
 pub use service::{Functions, WorkerCount};

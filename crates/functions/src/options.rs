@@ -1,6 +1,7 @@
 //! How the service is set up.
 
 use crate::caps;
+use crate::elsewhere::{Elsewhere, Nowhere};
 use crate::logs::{LogSink, TracingSink};
 use crate::sandbox::Isolation;
 use crate::spec::FunctionSpec;
@@ -40,6 +41,11 @@ pub struct Options {
     /// code store are always among them. They are only ever visible through `read_only_paths` or an interpreter that
     /// is installed around them, and such an interpreter is not used.
     pub hidden_dirs: Vec<PathBuf>,
+    /// Runs the functions that are somewhere else.
+    pub elsewhere: Arc<dyn Elsewhere>,
+    /// Keeps machine code of WebAssembly components from one start to the next; `None` keeps it in memory only. What is
+    /// in it is run, so only the server may write there.
+    pub compiled: Option<PathBuf>,
     pub log_sink: Arc<dyn LogSink>,
     pub clock: Arc<dyn Clock>,
 }
@@ -59,6 +65,8 @@ impl Default for Options {
             runtime_dirs: Vec::new(),
             read_only_paths: Vec::new(),
             hidden_dirs: Vec::new(),
+            elsewhere: Arc::new(Nowhere),
+            compiled: None,
             log_sink: Arc::new(TracingSink),
             clock: SystemClock::shared(),
         }

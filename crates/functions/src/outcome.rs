@@ -22,6 +22,8 @@ pub(crate) enum Exit {
         step: String,
         why: String,
     },
+    /// It did what WebAssembly does not allow.
+    Trap(String),
     /// We ended it, or lost it.
     Ended,
 }
@@ -101,6 +103,7 @@ impl Exit {
                 "Runtime.InvalidEntrypoint",
                 "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned(),
             ),
+            Self::Trap(why) => (EXIT, format!("Runtime exited with error: {why}")),
             Self::NoSandbox { step, why } => (EXIT, format!("the sandbox could not {step}: {why}")),
             Self::Ended => (EXIT, "Runtime exited with error: signal: killed".to_owned()),
         }
@@ -128,6 +131,17 @@ fn signal_words(signal: i32) -> String {
     words.to_owned()
 }
 
+/// Whether a function's answer is an error in the form that Lambda's runtimes give it. Where nothing else tells errors from
+/// results, as with the Runtime Interface Emulator, this does: an object with an error's type and message, and nothing that
+/// no runtime adds to them.
+pub fn is_error(answer: &[u8]) -> bool {
+    const KNOWN: [&str; 8] =
+        ["errorMessage", "errorType", "stackTrace", "trace", "requestId", "cause", "cause_by", "is_handled"];
+    let Ok(serde_json::Value::Object(members)) = serde_json::from_slice(answer) else { return false };
+    let is_text = |name: &str| members.get(name).is_some_and(serde_json::Value::is_string);
+    is_text("errorMessage") && is_text("errorType") && members.keys().all(|key| KNOWN.contains(&key.as_str()))
+}
+
 const TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 
 fn too_large() -> Bytes {
@@ -153,6 +167,27 @@ fn error_payload(kind: &str, message: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::{Exit, Outcome};
+
+    #[test]
+    fn an_error_is_told_by_its_form() {
+        for error in [
+            r#"{"errorMessage":"m","errorType":"E"}"#,
+            r#"{"errorMessage":"m","errorType":"E","requestId":"1","stackTrace":[]}"#,
+            r#"{"errorType":"E","errorMessage":"m","trace":["E: m"]}"#,
+        ] {
+            assert!(super::is_error(error.as_bytes()), "{error}");
+        }
+        for result in [
+            "",
+            "null",
+            r#"{"errorMessage":"m"}"#,
+            r#"{"errorMessage":"m","errorType":"E","orders":3}"#,
+            r#"{"errorMessage":1,"errorType":"E"}"#,
+            r#"["errorMessage","errorType"]"#,
+        ] {
+            assert!(!super::is_error(result.as_bytes()), "{result}");
+        }
+    }
 
     fn told(outcome: Outcome) -> String {
         String::from_utf8(outcome.tell("ID", 3).payload.to_vec()).unwrap()

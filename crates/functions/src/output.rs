@@ -23,7 +23,8 @@ pub(crate) struct Labels {
 /// The output of one worker.
 #[derive(Debug)]
 pub(crate) struct Output {
-    pipe: Receiver,
+    /// `None` for what is not a process: it is told what was written.
+    pipe: Option<Receiver>,
     labels: Labels,
     sink: Arc<dyn LogSink>,
     clock: Arc<dyn Clock>,
@@ -43,33 +44,34 @@ struct State {
 
 impl Output {
     pub(crate) fn new(
-        pipe: OwnedFd,
+        pipe: Option<OwnedFd>,
         labels: Labels,
         sink: Arc<dyn LogSink>,
         clock: Arc<dyn Clock>,
     ) -> io::Result<Arc<Self>> {
         let state = State {
-            chunk: vec![0; CHUNK],
+            chunk: if pipe.is_some() { vec![0; CHUNK] } else { Vec::new() },
             partial: Vec::new(),
             tail: Vec::new(),
             request_id: None,
             handed_on: 0,
             dropped: 0,
         };
-        let pipe = Receiver::from_owned_fd(pipe)?;
+        let pipe = pipe.map(Receiver::from_owned_fd).transpose()?;
         Ok(Arc::new(Self { pipe, labels, sink, clock, state: Mutex::new(state) }))
     }
 
     /// Read until the last process of the worker has closed its end.
     pub(crate) async fn read_to_end(self: Arc<Self>) {
+        let Some(pipe) = &self.pipe else { return };
         loop {
-            if self.pipe.readable().await.is_err() {
+            if pipe.readable().await.is_err() {
                 return;
             }
             {
                 let mut state = self.state();
                 let State { chunk, .. } = &mut *state;
-                match self.pipe.try_read(chunk) {
+                match pipe.try_read(chunk) {
                     Ok(0) => return,
                     Ok(size) => self.take_in(&mut state, size),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -87,10 +89,11 @@ impl Output {
     /// Take in everything that is in the pipe now, so that what was printed before a response is in its tail. This
     /// asks the pipe itself, since the reactor may not have heard of the latest bytes.
     pub(crate) fn drain(&self) {
+        let Some(pipe) = &self.pipe else { return };
         let mut state = self.state();
         let mut total = 0;
         while total < caps::MAX_LOG_DRAIN_BYTES {
-            match nix::unistd::read(self.pipe.as_fd(), &mut state.chunk) {
+            match nix::unistd::read(pipe.as_fd(), &mut state.chunk) {
                 Ok(0) | Err(_) => return,
                 Ok(size) => {
                     total += size;
@@ -98,6 +101,11 @@ impl Output {
                 }
             }
         }
+    }
+
+    /// Take in what was written without a pipe.
+    pub(crate) fn write(&self, bytes: &[u8]) {
+        self.take_in_bytes(&mut self.state(), bytes);
     }
 
     /// An invocation begins. What the worker printed while it started belongs to its first invocation.
@@ -148,7 +156,11 @@ impl Output {
     /// Take in the first `size` bytes of the chunk.
     fn take_in(&self, state: &mut State, size: usize) {
         let chunk = std::mem::take(&mut state.chunk);
-        let bytes = &chunk[..size];
+        self.take_in_bytes(state, &chunk[..size]);
+        state.chunk = chunk;
+    }
+
+    fn take_in_bytes(&self, state: &mut State, bytes: &[u8]) {
         keep_tail(&mut state.tail, bytes);
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let ended = piece.last() == Some(&b'\n');
@@ -162,7 +174,6 @@ impl Output {
                 self.end_partial(state);
             }
         }
-        state.chunk = chunk;
     }
 
     fn end_partial(&self, state: &mut State) {

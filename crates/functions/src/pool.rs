@@ -127,6 +127,15 @@ impl Pool {
         }
     }
 
+    /// A place among all workers, for an invocation that needs none.
+    pub(crate) fn room_for_one(&self, spec: &FunctionSpec) -> Result<OwnedSemaphorePermit, InvokeError> {
+        match self.take(spec)? {
+            Taken::Room(room) => Ok(room),
+            // Components have no workers that could be idle.
+            Taken::Warm(_) => Err(InvokeError::Lost),
+        }
+    }
+
     /// Keep a worker for its function's next invocation, unless it is of a revision that is past.
     pub(crate) fn put(&self, worker: Box<Worker>) {
         let since = self.clock.monotonic();

@@ -1,15 +1,21 @@
 //! One invocation from beginning to end.
 
 use crate::api::Next;
+use crate::caps;
+use crate::elsewhere::{ElsewhereError, Errand, Returned, Sent};
 use crate::launcher::Launcher;
 use crate::outcome::{Exit, Outcome};
+use crate::output::Output;
 use crate::pool::{Pool, Taken};
 use crate::report::{self, Report};
+use crate::runtimes::Runtime;
 use crate::spec::{FunctionSpec, Invocation, InvokeError, InvokeReply};
 use crate::worker::Worker;
+use bytes::Bytes;
 use millstream_host::clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Warm workers that may turn out to have ended before one invocation gives up.
 const STALE_WORKERS: usize = 16;
@@ -17,8 +23,10 @@ const STALE_WORKERS: usize = 16;
 /// What an invocation needs.
 #[derive(Debug)]
 pub(crate) struct House {
-    pub launcher: Launcher,
+    pub launcher: Arc<Launcher>,
     pub pool: Pool,
+    /// Places for invocations that run elsewhere.
+    pub handed_on: Semaphore,
 }
 
 /// An invocation that has a worker.
@@ -44,6 +52,12 @@ impl House {
         call: Invocation,
     ) -> Result<InvokeReply, InvokeError> {
         let _place = self.pool.reserve(&spec)?;
+        if let Some(uri) = &spec.elsewhere {
+            return self.hand_on(&spec, uri, &call).await;
+        }
+        if spec.runtime == Runtime::ProvidedWasm {
+            return self.run_component(&spec, &call).await;
+        }
         for _ in 0..STALE_WORKERS {
             let mut attempt = match self.pool.take(&spec)? {
                 Taken::Warm(worker) => {
@@ -125,15 +139,112 @@ impl House {
             return Err(InvokeError::Lost);
         }
         let spec = Arc::clone(&worker.spec);
-        let timed_out = matches!(outcome, Outcome::TimedOut);
         let max_memory_mb = match outcome {
             Outcome::OutOfMemory => spec.memory_mb,
             _ => worker.max_memory_mb().await.min(spec.memory_mb),
         };
         let keep = outcome.leaves_worker_usable() && worker.is_alive();
-        let told = outcome.tell(&call.request_id, spec.timeout_secs);
         let output = Arc::clone(&worker.output);
         output.drain();
+        let spent = Spent { duration, init, max_memory_mb };
+        let reply = self.close(&output, outcome, (&spec, call), spent);
+        if keep {
+            worker.rest();
+            self.pool.put(worker);
+        }
+        Ok(reply)
+    }
+
+    /// Run a component in this process.
+    async fn run_component(
+        &self,
+        spec: &Arc<FunctionSpec>,
+        call: &Invocation,
+    ) -> Result<InvokeReply, InvokeError> {
+        let _room = self.pool.room_for_one(spec)?;
+        let program = self.launcher.compile(spec).await?;
+        let lost = |error: std::io::Error| InvokeError::Spawn { why: error.to_string() };
+        let (log_stream, output) = self.launcher.shared_output(spec).map_err(lost)?;
+        output.begin(&call.request_id, true);
+        output.add(&report::start(&call.request_id, &spec.version));
+        let began = self.clock().monotonic();
+        let done = self.launcher.call_component(spec, program, call, (&log_stream, &output)).await?;
+        let duration = self.clock().monotonic().saturating_sub(began);
+        let spent = Spent { duration, init: None, max_memory_mb: done.peak_mb };
+        Ok(self.close(&output, done.outcome, (spec, call), spent))
+    }
+
+    /// Let another place run the function.
+    async fn hand_on(
+        &self,
+        spec: &Arc<FunctionSpec>,
+        uri: &str,
+        call: &Invocation,
+    ) -> Result<InvokeReply, InvokeError> {
+        if self.pool.is_closed() {
+            return Err(InvokeError::ShuttingDown);
+        }
+        let limit = caps::MAX_ELSEWHERE;
+        let _room = self.handed_on.try_acquire().map_err(|_none_left| InvokeError::Throttled { limit })?;
+        let timeout = Duration::from_secs(spec.timeout_secs.into());
+        let errand = Errand {
+            uri: uri.to_owned(),
+            request_id: call.request_id.clone(),
+            payload: call.payload.clone(),
+            client_context: call.client_context.clone(),
+            trace_id: call.trace_id.clone(),
+            timeout,
+            answer_limit: caps::MAX_PAYLOAD_BYTES,
+        };
+        let began = self.clock().monotonic();
+        let elsewhere = &self.launcher.options.elsewhere;
+        let within = timeout + caps::ELSEWHERE_GRACE;
+        let returned = match tokio::time::timeout(within, elsewhere.invoke(errand)).await {
+            Ok(Ok(returned)) => returned,
+            Ok(Err(error)) => return Err(failed_at(uri, error)),
+            Err(_elapsed) => Returned { sent: Sent::TimedOut, log: Bytes::new() },
+        };
+        let duration = self.clock().monotonic().saturating_sub(began);
+        let lost = |error: std::io::Error| InvokeError::Spawn { why: error.to_string() };
+        let (_, output) = self.launcher.shared_output(spec).map_err(lost)?;
+        output.begin(&call.request_id, true);
+        let outcome = match returned.sent {
+            Sent::Response(payload) => Outcome::Response(payload),
+            Sent::Error(payload) => Outcome::Error(payload),
+            Sent::TimedOut => Outcome::TimedOut,
+            Sent::TooLarge => Outcome::TooLarge,
+        };
+        if returned.log.is_empty() {
+            output.add(&report::start(&call.request_id, &spec.version));
+            let spent = Spent { duration, init: None, max_memory_mb: 0 };
+            return Ok(self.close(&output, outcome, (spec, call), spent));
+        }
+        // Its platform has written the lines that begin and end an invocation.
+        output.write(&returned.log);
+        output.close_lines();
+        let told = outcome.tell(&call.request_id, spec.timeout_secs);
+        Ok(InvokeReply {
+            payload: told.payload,
+            function_error: told.error,
+            log_tail: output.finish(),
+            executed_version: spec.version.clone(),
+            init: None,
+            duration,
+            max_memory_mb: 0,
+        })
+    }
+
+    /// Write the end of the log and tell the outcome.
+    fn close(
+        &self,
+        output: &Output,
+        outcome: Outcome,
+        (spec, call): (&FunctionSpec, &Invocation),
+        spent: Spent,
+    ) -> InvokeReply {
+        let Spent { duration, init, max_memory_mb } = spent;
+        let timed_out = matches!(outcome, Outcome::TimedOut);
+        let told = outcome.tell(&call.request_id, spec.timeout_secs);
         output.close_lines();
         if timed_out {
             output.add(&report::timed_out(self.clock().now(), &call.request_id, spec.timeout_secs));
@@ -152,11 +263,7 @@ impl House {
         };
         output.add(&report.line());
         let log_tail = output.finish();
-        if keep {
-            worker.rest();
-            self.pool.put(worker);
-        }
-        Ok(InvokeReply {
+        InvokeReply {
             payload: told.payload,
             function_error: told.error,
             log_tail,
@@ -164,6 +271,22 @@ impl House {
             init,
             duration,
             max_memory_mb,
-        })
+        }
+    }
+}
+
+/// What an invocation took.
+#[derive(Clone, Copy)]
+struct Spent {
+    duration: Duration,
+    init: Option<Duration>,
+    max_memory_mb: u32,
+}
+
+fn failed_at(uri: &str, error: ElsewhereError) -> InvokeError {
+    let at = uri.to_owned();
+    match error {
+        ElsewhereError::Busy(why) => InvokeError::ElsewhereBusy { at, why },
+        ElsewhereError::Failed { why, reached } => InvokeError::ElsewhereFailed { at, why, reached },
     }
 }

@@ -22,13 +22,17 @@ pub enum Runtime {
     ProvidedAl2,
     /// `provided.al2023`
     ProvidedAl2023,
+    /// `provided.wasm`, which is our own: a WebAssembly component.
+    ProvidedWasm,
+    /// None: the function runs somewhere else.
+    Elsewhere,
 }
 
 /// A runtime identifier that AWS may know and Millstream does not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the runtime {0} is not supported: use python3.9 to python3.14, nodejs18.x to nodejs24.x, provided.al2 or \
-     provided.al2023"
+    "the runtime {0} is not supported: use python3.9 to python3.14, nodejs18.x to nodejs24.x, provided.al2, \
+     provided.al2023 or provided.wasm"
 )]
 pub struct UnknownRuntime(pub String);
 
@@ -39,6 +43,7 @@ impl FromStr for Runtime {
         match text {
             "provided.al2" => return Ok(Self::ProvidedAl2),
             "provided.al2023" => return Ok(Self::ProvidedAl2023),
+            "provided.wasm" => return Ok(Self::ProvidedWasm),
             _ => {}
         }
         let interpreted = || {
@@ -56,8 +61,13 @@ impl Runtime {
     pub fn is_interpreted(self) -> bool {
         match self {
             Self::Python { .. } | Self::Node { .. } => true,
-            Self::ProvidedAl2 | Self::ProvidedAl2023 => false,
+            Self::ProvidedAl2 | Self::ProvidedAl2023 | Self::ProvidedWasm | Self::Elsewhere => false,
         }
+    }
+
+    /// Whether its functions are machine code, which runs on one architecture only.
+    pub fn is_machine_code(self) -> bool {
+        matches!(self, Self::ProvidedAl2 | Self::ProvidedAl2023)
     }
 
     /// Where many users' interpreters are, other than in PATH.
@@ -73,6 +83,8 @@ impl fmt::Display for Runtime {
             Self::Node { major } => write!(f, "nodejs{major}.x"),
             Self::ProvidedAl2 => f.write_str("provided.al2"),
             Self::ProvidedAl2023 => f.write_str("provided.al2023"),
+            Self::ProvidedWasm => f.write_str("provided.wasm"),
+            Self::Elsewhere => f.write_str("elsewhere"),
         }
     }
 }
@@ -142,6 +154,7 @@ impl Runtimes {
         let mut all = vec![
             FoundRuntime { runtime: Runtime::ProvidedAl2, interpreter: None },
             FoundRuntime { runtime: Runtime::ProvidedAl2023, interpreter: None },
+            FoundRuntime { runtime: Runtime::ProvidedWasm, interpreter: None },
         ];
         let pythons = python::MINORS.map(|minor| Runtime::Python { minor });
         for runtime in pythons.chain(node::MAJORS.map(|major| Runtime::Node { major })) {
@@ -160,7 +173,7 @@ impl Runtimes {
         let candidates = match runtime {
             Runtime::Python { minor } => python::candidates(minor, &self.directories),
             Runtime::Node { major } => node::candidates(major, &self.directories),
-            Runtime::ProvidedAl2 | Runtime::ProvidedAl2023 => Vec::new(),
+            _ => Vec::new(),
         };
         for program in candidates {
             let Some((its_runtime, interpreter)) = ask(runtime, &program).await else { continue };
@@ -212,7 +225,7 @@ async fn ask(like: Runtime, program: &Path) -> Option<(Runtime, Interpreter)> {
         Runtime::Node { .. } => {
             node::ask(program).await.map(|(major, found)| (Runtime::Node { major }, found))
         }
-        Runtime::ProvidedAl2 | Runtime::ProvidedAl2023 => None,
+        _ => None,
     }
 }
 
@@ -283,6 +296,7 @@ mod tests {
             "nodejs24.x",
             "provided.al2",
             "provided.al2023",
+            "provided.wasm",
         ] {
             assert_eq!(text.parse::<Runtime>().unwrap().to_string(), text);
         }

@@ -13,6 +13,7 @@ use millstream_host::entropy;
 use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Runs functions. Cheap to clone; when the last clone is dropped all workers end.
 #[derive(Clone, Debug)]
@@ -34,8 +35,8 @@ impl Functions {
     pub async fn start(code: CodeStore, options: Options) -> io::Result<Self> {
         let pool = Pool::new(options.max_workers, options.idle_expiry, Arc::clone(&options.clock));
         let expiry = options.idle_expiry;
-        let launcher = Launcher::prepare(code, options).await?;
-        let house = Arc::new(House { launcher, pool });
+        let launcher = Arc::new(Launcher::prepare(code, options).await?);
+        let house = Arc::new(House { launcher, pool, handed_on: Semaphore::new(caps::MAX_ELSEWHERE) });
         tokio::spawn(expire_idle(Arc::downgrade(&house), expiry));
         Ok(Self { house })
     }
@@ -71,6 +72,27 @@ impl Functions {
                 Err(InvokeError::Lost)
             }
         }
+    }
+
+    /// Do what can be done before the first invocation: compile a component, or see whether a function may run where it
+    /// says.
+    pub async fn prepare(&self, spec: &FunctionSpec) -> Result<(), InvokeError> {
+        match &spec.elsewhere {
+            Some(uri) => self.check_elsewhere(uri).map_err(|why| InvokeError::ElsewhereFailed {
+                at: uri.clone(),
+                why,
+                reached: false,
+            }),
+            None if spec.runtime == Runtime::ProvidedWasm => {
+                self.house.launcher.compile(spec).await.map(drop)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether functions may run at `uri`; if not, why, and what to do about it.
+    pub fn check_elsewhere(&self, uri: &str) -> Result<(), String> {
+        self.house.launcher.options.elsewhere.check(uri)
     }
 
     /// Whether this machine has what a runtime needs.

@@ -18,6 +18,7 @@ pub struct FunctionSpec {
     pub version: String,
     /// Changes with every change of code or configuration; workers of another revision are retired.
     pub revision: String,
+    /// [`Runtime::Elsewhere`] exactly if there is [`FunctionSpec::elsewhere`].
     pub runtime: Runtime,
     pub handler: String,
     /// 1 to 900.
@@ -29,6 +30,8 @@ pub struct FunctionSpec {
     /// The user's own variables. They may replace those of Lambda that are not reserved.
     pub environment: BTreeMap<String, String>,
     pub code: CodeKey,
+    /// Where the function runs, if not here: what [`crate::Elsewhere`] understands.
+    pub elsewhere: Option<String>,
     /// In order; a later one wins.
     pub layers: Vec<CodeKey>,
     pub role_arn: String,
@@ -115,8 +118,15 @@ pub enum InvokeError {
     Code(#[from] CodeError),
     #[error(transparent)]
     Isolation(#[from] IsolationUnavailable),
+    #[error("the function's component cannot be run: {why}")]
+    Component { why: String },
     #[error("could not start a worker: {why}")]
     Spawn { why: String },
+    #[error("{at} has no room for another invocation now: {why}")]
+    ElsewhereBusy { at: String, why: String },
+    /// `reached`: it may have got the invocation.
+    #[error("{at} did not run the function: {why}")]
+    ElsewhereFailed { at: String, why: String, reached: bool },
     #[error("the server is shutting down")]
     ShuttingDown,
     /// The task that ran the invocation ended without an answer. The function may have run.
@@ -129,13 +139,16 @@ impl InvokeError {
     pub fn reached(&self) -> bool {
         match self {
             Self::Lost => true,
+            Self::ElsewhereFailed { reached, .. } => *reached,
             Self::Throttled { .. }
             | Self::ReservedExhausted { .. }
             | Self::PayloadTooLarge { .. }
             | Self::RuntimeMissing(_)
             | Self::Code(_)
             | Self::Isolation(_)
+            | Self::Component { .. }
             | Self::Spawn { .. }
+            | Self::ElsewhereBusy { .. }
             | Self::ShuttingDown => false,
         }
     }

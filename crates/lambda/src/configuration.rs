@@ -58,14 +58,15 @@ fn what_was_set(
             ..Default::default()
         })
         .collect();
+    let is_image = code.image_uri.is_some();
     let environment =
         api::EnvironmentResponse { variables: Some(settings.environment.clone()), ..Default::default() };
     api::FunctionConfiguration {
         function_name: Some(function.own_name().to_owned()),
         function_arn: Some(function.arn.clone()),
-        runtime: Some(settings.runtime.as_str().into()),
+        runtime: (!is_image).then(|| settings.runtime.as_str().into()),
         role: Some(settings.role.clone()),
-        handler: Some(settings.handler.clone()),
+        handler: (!is_image).then(|| settings.handler.clone()),
         code_size: Some(signed(code.size)),
         code_sha256: Some(code.sha256.clone()),
         description: Some(settings.description.clone()),
@@ -79,7 +80,7 @@ fn what_was_set(
         }),
         revision_id: Some(function.revision_id.clone()),
         layers: (!layers.is_empty()).then_some(layers),
-        package_type: Some("Zip".into()),
+        package_type: Some(if is_image { "Image" } else { "Zip" }.into()),
         architectures: Some(function.architectures.iter().map(|name| name.as_str().into()).collect()),
         ephemeral_storage: Some(api::EphemeralStorage {
             size: small(settings.ephemeral_mb),
@@ -89,7 +90,7 @@ fn what_was_set(
             apply_on: Some("None".into()),
             optimization_status: Some("Off".into()),
         }),
-        runtime_version_config: Some(api::RuntimeVersionConfig {
+        runtime_version_config: (!is_image).then(|| api::RuntimeVersionConfig {
             runtime_version_arn: Some(runtime_version_arn(home, &settings.runtime)),
             ..Default::default()
         }),

@@ -255,7 +255,7 @@ pub(crate) fn stored_code(error: CodeError) -> Failure {
 pub(crate) fn invoke(error: InvokeError) -> Failure {
     use ErrorCode as C;
     match error {
-        InvokeError::Throttled { .. } => {
+        InvokeError::Throttled { .. } | InvokeError::ElsewhereBusy { .. } => {
             let mut failure = Failure::new(C::TooManyRequestsException, "Rate Exceeded.");
             failure.error = failure.error.with("Reason", "ConcurrentInvocationLimitExceeded");
             failure
@@ -265,6 +265,8 @@ pub(crate) fn invoke(error: InvokeError) -> Failure {
             failure.error = failure.error.with("Reason", "ReservedFunctionConcurrentInvocationLimitExceeded");
             failure
         }
+        InvokeError::Component { .. } => Failure::new(C::InvalidRuntimeException, format!("{error}.")),
+        InvokeError::ElsewhereFailed { .. } => Failure::service(format!("{error}."), &error),
         InvokeError::PayloadTooLarge { limit, .. } => payload_too_large(limit),
         InvokeError::RuntimeMissing(missing) => Failure::new(C::InvalidRuntimeException, missing.to_string()),
         InvokeError::Code(error) => stored_code(error),

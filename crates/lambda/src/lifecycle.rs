@@ -6,7 +6,7 @@ use crate::caps;
 use crate::service::Lambda;
 use millstream_control::{FinishFunctionUpdate, Function, FunctionStatus, State, UpdateStatus};
 use millstream_control_node::SubmitError;
-use millstream_functions::{CodeError, CodeKey, NotACodeKey};
+use millstream_functions::{CodeError, CodeKey, InvokeError, NotACodeKey};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -21,14 +21,21 @@ enum UnpackError {
     Code(#[from] CodeError),
     #[error(transparent)]
     Key(#[from] NotACodeKey),
+    #[error(transparent)]
+    NotPrepared(#[from] InvokeError),
 }
 
 impl UnpackError {
     /// Code and reason, as `StateReasonCode` and `StateReason` show them.
     fn told(&self) -> (String, String) {
         match self {
+            Self::NotPrepared(InvokeError::Component { .. }) => {
+                ("InvalidZipFileException".into(), self.to_string())
+            }
             Self::Code(CodeError::BadZip(_)) => ("InvalidZipFileException".into(), self.to_string()),
-            Self::Code(CodeError::Missing { .. } | CodeError::Io { .. }) | Self::Key(_) => {
+            Self::Code(CodeError::Missing { .. } | CodeError::Io { .. })
+            | Self::Key(_)
+            | Self::NotPrepared(_) => {
                 ("InternalError".into(), format!("{self}. Update the function's code to try again."))
             }
         }
@@ -127,12 +134,19 @@ impl Lambda {
 
     async fn materialize(&self, function: &Function) -> Result<(), UnpackError> {
         let (code, settings) = function.shown();
+        if code.image_uri.is_some() {
+            return Ok(());
+        }
         let store = self.functions().code();
         store.materialize(&code.key.parse()?).await?;
         let layers: Vec<CodeKey> =
             settings.layers.iter().map(|layer| layer.key.parse()).collect::<Result<_, _>>()?;
         if !layers.is_empty() {
             store.materialize_layers(&layers).await?;
+        }
+        let next = Function { code: code.clone(), settings: settings.clone(), ..function.clone() };
+        if let Ok(spec) = millstream_mapping::function_spec(&next) {
+            self.functions().prepare(&spec).await?;
         }
         Ok(())
     }

@@ -103,7 +103,7 @@ pub(crate) fn known_runtime(runtime: &str) -> Result<Runtime, Failure> {
     runtime.parse().map_err(|_unknown| {
         Failure::invalid(format!(
             "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \
-             [provided.al2023, provided.al2, python3.9, python3.10, python3.11, python3.12, python3.13, python3.14, \
+             [provided.al2023, provided.al2, provided.wasm, python3.9, python3.10, python3.11, python3.12, python3.13, python3.14, \
              nodejs18.x, nodejs20.x, nodejs22.x, nodejs24.x] or be a valid ARN"
         ))
     })
@@ -118,7 +118,7 @@ fn host_architecture() -> &'static str {
 }
 
 /// What a function is made for. `provided` runtimes run machine code, which must be this machine's; what is interpreted
-/// runs anywhere, so there the name is only kept.
+/// or WebAssembly runs anywhere, so there the name is only kept.
 pub(crate) fn architectures(
     asked: impl IntoIterator<Item = impl AsRef<str>>,
     runtime: &str,
@@ -128,9 +128,9 @@ pub(crate) fn architectures(
     if asked.is_empty() {
         return Ok(vec![host.to_owned()]);
     }
-    let is_interpreted = runtime.parse().is_ok_and(Runtime::is_interpreted);
+    let is_machine_code = runtime.parse().is_ok_and(Runtime::is_machine_code);
     match asked.iter().find(|name| *name != host) {
-        Some(other) if !is_interpreted => Err(Failure::invalid(format!(
+        Some(other) if is_machine_code => Err(Failure::invalid(format!(
             "A function of the runtime {runtime} for {other} cannot run here: this machine runs {host}. Build the code \
              for {host} and set Architectures to it."
         ))),
@@ -148,6 +148,12 @@ pub(crate) fn check_handler(handler: &str) -> Result<String, Failure> {
 pub(crate) fn handler_and_runtime_needed() -> Failure {
     Failure::invalid(
         "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+    )
+}
+
+pub(crate) fn not_for_images() -> Failure {
+    Failure::invalid(
+        "Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image.",
     )
 }
 

@@ -3,8 +3,10 @@
 use crate::service::Lambda;
 use crate::{Failure, caps, error};
 use bytes::Bytes;
-use millstream_control::{Code, LayerUse};
+use millstream_control::{Code, Function, LayerUse};
 use millstream_functions::{CodeKey, CodeRef};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
 
 /// What a request says about where the code is.
 #[derive(Debug)]
@@ -12,17 +14,16 @@ pub(crate) struct Upload<'a> {
     pub(crate) zip_file: Option<&'a Bytes>,
     /// Any of the members that point to S3.
     pub(crate) from_s3: bool,
-    pub(crate) image: bool,
+}
+
+/// Whether a function is code, or runs somewhere else. The API's word for the latter is a container image.
+pub(crate) fn is_elsewhere(function: &Function) -> bool {
+    function.shown().0.image_uri.is_some()
 }
 
 impl Lambda {
     /// Store the zip that came with a request. It is durable when this returns, though nothing refers to it yet.
     pub(crate) async fn store(&self, upload: Upload<'_>) -> Result<CodeRef, Failure> {
-        if upload.image {
-            return Err(Failure::invalid(
-                "Code in a container image is not supported by this version of Millstream. Give the code as ZipFile.",
-            ));
-        }
         if upload.from_s3 {
             return Err(Failure::invalid(
                 "Code in S3 is not supported by this version of Millstream. Give the code itself as ZipFile.",
@@ -34,6 +35,22 @@ impl Lambda {
             return Err(Failure::invalid("Uploaded file must be a non-empty zip"));
         }
         self.functions().code().put_zip(zip.clone()).await.map_err(error::upload)
+    }
+
+    /// What stands in the place of code for a function that runs at `uri`.
+    pub(crate) fn elsewhere(&self, uri: &str) -> Result<Code, Failure> {
+        self.functions().check_elsewhere(uri).map_err(|why| {
+            Failure::invalid(format!(
+                "Source image {uri} is not valid. Provide a valid source image. Millstream runs no containers, it hands \
+                 invocations on: {why}"
+            ))
+        })?;
+        let digest = Sha256::digest(uri).iter().fold(String::with_capacity(64), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+            text
+        });
+        // AWS shows digests of images in hexadecimal, and their size as 0.
+        Ok(Code { key: digest.clone(), sha256: digest, size: 0, image_uri: Some(uri.to_owned()) })
     }
 
     /// Code and layers together must fit. `code` is the unzipped size of the code.
@@ -65,5 +82,10 @@ impl Lambda {
 }
 
 pub(crate) fn code_of(stored: &CodeRef) -> Code {
-    Code { key: stored.key.to_string(), sha256: stored.sha256_base64.clone(), size: stored.size }
+    Code {
+        key: stored.key.to_string(),
+        sha256: stored.sha256_base64.clone(),
+        size: stored.size,
+        image_uri: None,
+    }
 }

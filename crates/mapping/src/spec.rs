@@ -1,4 +1,4 @@
-use millstream_control::{Function, FunctionSettings, FunctionVersion};
+use millstream_control::{Code, Function, FunctionSettings, FunctionVersion};
 use millstream_functions::{CodeKey, FunctionSpec, Runtime, Share};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -20,7 +20,7 @@ pub enum SpecError {
 ///
 /// Whether the function may be invoked at all (`Function::status`) is the caller's to check.
 pub fn function_spec(function: &Function) -> Result<Arc<FunctionSpec>, SpecError> {
-    let (code, settings) = (&function.code.key, &function.settings);
+    let (code, settings) = (&function.code, &function.settings);
     Ok(Arc::new(spec_of(function, code, settings, function.arn.clone(), Function::LATEST)?))
 }
 
@@ -34,10 +34,10 @@ pub fn qualified_spec(function: &Function, qualifier: Option<&str>) -> Result<Ar
             qualifier: qualifier.to_owned(),
         };
         if version == Function::LATEST {
-            return spec_of(function, &function.code.key, &function.settings, arn.clone(), version);
+            return spec_of(function, &function.code, &function.settings, arn.clone(), version);
         }
         let found: &FunctionVersion = function.published.version(version).ok_or_else(none)?;
-        spec_of(function, &found.code.key, &found.settings, arn.clone(), version)
+        spec_of(function, &found.code, &found.settings, arn.clone(), version)
     };
     let Some(alias) = function.published.aliases.get(qualifier) else {
         return Ok(Arc::new(of(qualifier)?));
@@ -51,15 +51,18 @@ pub fn qualified_spec(function: &Function, qualifier: Option<&str>) -> Result<Ar
 
 fn spec_of(
     function: &Function,
-    code: &str,
+    code: &Code,
     settings: &FunctionSettings,
     arn: String,
     version: &str,
 ) -> Result<FunctionSpec, SpecError> {
-    let runtime: Runtime = settings.runtime.parse().map_err(|_unknown| SpecError::Runtime {
-        function: function.name.clone(),
-        runtime: settings.runtime.clone(),
-    })?;
+    let runtime = match code.image_uri {
+        Some(_) => Runtime::Elsewhere,
+        None => settings.runtime.parse().map_err(|_unknown| SpecError::Runtime {
+            function: function.name.clone(),
+            runtime: settings.runtime.clone(),
+        })?,
+    };
     let key = |key: &str| {
         key.parse::<CodeKey>()
             .map_err(|_not| SpecError::Code { function: function.name.clone(), key: key.to_owned() })
@@ -68,14 +71,15 @@ fn spec_of(
         arn,
         name: function.own_name().to_owned(),
         version: version.to_owned(),
-        revision: revision(code, settings),
+        revision: revision(&code.key, settings),
         runtime,
         handler: settings.handler.clone(),
         timeout_secs: settings.timeout_secs,
         memory_mb: settings.memory_mb,
         ephemeral_mb: settings.ephemeral_mb,
         environment: settings.environment.clone(),
-        code: key(code)?,
+        code: key(&code.key)?,
+        elsewhere: code.image_uri.clone(),
         layers: settings.layers.iter().map(|layer| key(&layer.key)).collect::<Result<_, _>>()?,
         role_arn: settings.role.clone(),
         log_group: format!("/aws/lambda/{}", function.own_name()),
@@ -133,7 +137,7 @@ mod tests {
         Function {
             name: "offer".into(),
             arn: "arn:aws:lambda:us-east-1:000000000000:function:offer".into(),
-            code: Code { key: "a".repeat(64), sha256: String::new(), size: 1 },
+            code: Code { key: "a".repeat(64), sha256: String::new(), size: 1, image_uri: None },
             settings: FunctionSettings {
                 description: String::new(),
                 role: "arn:aws:iam::000000000000:role/r".into(),

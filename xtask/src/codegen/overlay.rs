@@ -22,6 +22,8 @@ pub(super) struct Overlay {
     #[serde(default)]
     optional_in_outputs: Vec<OptionalInOutputs>,
     #[serde(default)]
+    enum_value: Vec<EnumValue>,
+    #[serde(default)]
     pub(super) pattern: Vec<PatternEntry>,
     #[serde(default)]
     pub(super) runtime_rule: Vec<RuntimeRule>,
@@ -82,6 +84,15 @@ struct OptionalInOutputs {
     why: String,
 }
 
+/// A value of our own for an enum of the model.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnumValue {
+    shape: String,
+    value: String,
+    why: String,
+}
+
 /// An equivalent, for the `regex` crate, of an expression that it does not know.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,6 +128,7 @@ impl Overlay {
             .chain(self.rename_shape.iter().map(|e| &e.why))
             .chain(self.omit_from_outputs.iter().map(|e| &e.why))
             .chain(self.optional_in_outputs.iter().map(|e| &e.why))
+            .chain(self.enum_value.iter().map(|e| &e.why))
             .chain(self.pattern.iter().map(|e| &e.why))
             .chain(self.runtime_rule.iter().map(|e| &e.why));
         for why in whys {
@@ -147,6 +159,9 @@ impl Overlay {
         for entry in &self.optional_in_outputs {
             make_optional(model, &entry.shape, &entry.member)?;
         }
+        for entry in &self.enum_value {
+            add_value(model, &entry.shape, &entry.value)?;
+        }
         for entry in &self.rename_shape {
             rename(model, &entry.shape, &entry.to)?;
         }
@@ -170,6 +185,14 @@ fn make_optional(model: &mut Model, shape: &str, member: &str) -> Result<()> {
     let before = required.len();
     required.retain(|key| key != member);
     ensure!(required.len() < before, "[[optional_in_outputs]] {shape} does not require {member}");
+    Ok(())
+}
+
+fn add_value(model: &mut Model, shape: &str, value: &str) -> Result<()> {
+    let found = model.shapes.get_mut(shape).with_context(|| format!("[[enum_value]] no shape {shape}"))?;
+    ensure!(found.is_enum(), "[[enum_value]] {shape} is no enum");
+    ensure!(found.values.iter().all(|known| known != value), "[[enum_value]] {shape} has {value} already");
+    found.values.push(value.to_owned());
     Ok(())
 }
 

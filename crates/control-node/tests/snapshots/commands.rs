@@ -55,7 +55,12 @@ pub(crate) fn stream(name: &str, shards: u32) -> CreateStream {
 }
 
 fn code(revision: u64) -> Code {
-    Code { key: format!("key-{revision}"), sha256: "c2hh".into(), size: revision }
+    Code {
+        key: format!("key-{revision}"),
+        sha256: "c2hh".into(),
+        size: revision,
+        image_uri: (revision % 5 == 3).then(|| format!("http://f-{revision}/")),
+    }
 }
 
 fn settings(random: &mut Random) -> FunctionSettings {

@@ -60,6 +60,7 @@ pub(crate) async fn spec(functions: &Functions, runtime: Runtime, files: &[(&str
         ephemeral_mb: 512,
         environment: BTreeMap::new(),
         code: code.key,
+        elsewhere: None,
         layers: Vec::new(),
         role_arn: "arn:aws:iam::000000000000:role/r".to_owned(),
         log_group: "/aws/lambda/f".to_owned(),

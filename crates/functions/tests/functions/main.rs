@@ -5,6 +5,8 @@ mod code;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod component;
+#[cfg(test)]
 mod death;
 #[cfg(test)]
 mod ends;

@@ -7,7 +7,7 @@ use crate::upload::{Upload, code_of};
 use crate::{Failure, caps, error};
 use api::{Architecture, CreateFunctionRequest, FunctionConfiguration, PackageType};
 use millstream_api_lambda as api;
-use millstream_control::{CreateFunction, FunctionSettings, Refusal};
+use millstream_control::{Code, CreateFunction, FunctionSettings, Refusal};
 use millstream_host::entropy;
 
 impl Handle for api::CreateFunction {
@@ -30,18 +30,11 @@ impl Handle for api::CreateFunction {
         let settings = settings_of(lambda, &input).await?;
         let asked = input.architectures.iter().flatten().map(Architecture::as_str);
         let architectures = settings::architectures(asked, &settings.runtime)?;
-        let stored = lambda
-            .store(Upload {
-                zip_file: input.code.zip_file.as_ref(),
-                from_s3: input.code.s3_bucket.is_some() || input.code.s3_key.is_some(),
-                image: input.code.image_uri.is_some(),
-            })
-            .await?;
-        lambda.check_unzipped(stored.unzipped_size, &settings.layers).await?;
+        let code = code_given(lambda, &input, &settings).await?;
         let command = CreateFunction {
             arn: lambda.home().function_arn(&name),
             name: key,
-            code: code_of(&stored),
+            code,
             settings,
             architectures,
             tags: settings::tags(input.tags)?,
@@ -74,7 +67,8 @@ fn new_name(lambda: &Lambda, asked: &str) -> Result<String, Failure> {
 }
 
 fn refuse_what_is_not_built(input: &CreateFunctionRequest, name: &str) -> Result<(), Failure> {
-    let other_package = input.package_type.as_ref().is_some_and(|package| *package != PackageType::Zip);
+    let known = [PackageType::Zip, PackageType::Image];
+    let other_package = input.package_type.as_ref().is_some_and(|package| !known.contains(package));
     let given = |text: Option<&String>| text.is_some_and(|text| !text.is_empty());
     NotBuilt {
         vpc_config: input.vpc_config.as_ref(),
@@ -85,7 +79,7 @@ fn refuse_what_is_not_built(input: &CreateFunctionRequest, name: &str) -> Result
         snap_start: input.snap_start.as_ref(),
         logging_config: input.logging_config.as_ref(),
         others: &[
-            (other_package, "A PackageType other than Zip"),
+            (other_package, "A PackageType other than Zip and Image"),
             (input.publish_to.is_some(), "PublishTo"),
             (given(input.code_signing_config_arn.as_ref()), "CodeSigningConfigArn"),
             (given(input.code.source_kms_key_arn.as_ref()), "Code.SourceKMSKeyArn"),
@@ -99,16 +93,62 @@ fn refuse_what_is_not_built(input: &CreateFunctionRequest, name: &str) -> Result
     .check(name)
 }
 
-async fn settings_of(lambda: &Lambda, input: &CreateFunctionRequest) -> Result<FunctionSettings, Failure> {
+fn is_image(input: &CreateFunctionRequest) -> bool {
+    input.package_type == Some(PackageType::Image)
+}
+
+async fn code_given(
+    lambda: &Lambda,
+    input: &CreateFunctionRequest,
+    settings: &FunctionSettings,
+) -> Result<Code, Failure> {
+    if is_image(input) {
+        let uri = input.code.image_uri.as_deref().filter(|uri| !uri.is_empty());
+        return lambda.elsewhere(uri.ok_or_else(|| {
+            Failure::invalid("Please provide ImageUri when creating a function with packageType Image.")
+        })?);
+    }
+    if input.code.image_uri.is_some() {
+        return Err(Failure::invalid(
+            "Please don't provide ImageUri when creating a function with packageType Zip.",
+        ));
+    }
+    let stored = lambda
+        .store(Upload {
+            zip_file: input.code.zip_file.as_ref(),
+            from_s3: input.code.s3_bucket.is_some() || input.code.s3_key.is_some(),
+        })
+        .await?;
+    lambda.check_unzipped(stored.unzipped_size, &settings.layers).await?;
+    Ok(code_of(&stored))
+}
+
+/// Runtime and handler: an image brings its own.
+async fn runs(lambda: &Lambda, input: &CreateFunctionRequest) -> Result<(String, String), Failure> {
+    if is_image(input) {
+        if input.runtime.is_some()
+            || input.handler.is_some()
+            || input.layers.as_ref().is_some_and(|l| !l.is_empty())
+        {
+            return Err(settings::not_for_images());
+        }
+        return Ok((String::new(), String::new()));
+    }
     let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
         return Err(settings::handler_and_runtime_needed());
     };
+    let handler = settings::check_handler(handler)?;
+    Ok((lambda.check_runtime(runtime.as_str()).await?, handler))
+}
+
+async fn settings_of(lambda: &Lambda, input: &CreateFunctionRequest) -> Result<FunctionSettings, Failure> {
+    let (runtime, handler) = runs(lambda, input).await?;
     let state = lambda.control().state();
     let tracing = input.tracing_config.as_ref().and_then(|config| config.mode.as_ref());
     Ok(FunctionSettings {
         description: input.description.clone().unwrap_or_default(),
         role: input.role.clone(),
-        handler: settings::check_handler(handler)?,
+        handler,
         timeout_secs: settings::timeout(input.timeout.unwrap_or(3))?,
         memory_mb: settings::memory(input.memory_size.unwrap_or(128))?,
         ephemeral_mb: settings::ephemeral(
@@ -117,6 +157,6 @@ async fn settings_of(lambda: &Lambda, input: &CreateFunctionRequest) -> Result<F
         environment: input.environment.as_ref().map(settings::environment).transpose()?.unwrap_or_default(),
         layers: lambda.resolve_layers(&state, input.layers.as_deref().unwrap_or_default())?,
         tracing_mode: tracing.map_or("PassThrough", |mode| mode.as_str()).to_owned(),
-        runtime: lambda.check_runtime(runtime.as_str()).await?,
+        runtime,
     })
 }

@@ -16,10 +16,19 @@ impl Handle for api::GetFunction {
         let target = target.with_qualifier(input.qualifier.as_deref())?;
         let found = target.find_version(lambda.home(), &lambda.control().state())?;
         let function = &found.function;
-        let code = FunctionCodeLocation {
-            repository_type: Some("S3".to_owned()),
-            location: Some(lambda.code_url(&function.shown().0.key)),
-            ..Default::default()
+        let shown = function.shown().0;
+        let code = match &shown.image_uri {
+            Some(uri) => FunctionCodeLocation {
+                repository_type: Some("ECR".to_owned()),
+                image_uri: Some(uri.clone()),
+                resolved_image_uri: Some(uri.clone()),
+                ..Default::default()
+            },
+            None => FunctionCodeLocation {
+                repository_type: Some("S3".to_owned()),
+                location: Some(lambda.code_url(&shown.key)),
+                ..Default::default()
+            },
         };
         Ok(GetFunctionResponse {
             configuration: Some(found.describe(lambda.home(), View::Full)),

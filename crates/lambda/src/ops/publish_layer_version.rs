@@ -18,7 +18,6 @@ impl Handle for api::PublishLayerVersion {
             .store(Upload {
                 zip_file: input.content.zip_file.as_ref(),
                 from_s3: input.content.s3_bucket.is_some() || input.content.s3_key.is_some(),
-                image: false,
             })
             .await?;
         let runtimes = input.compatible_runtimes.unwrap_or_default();

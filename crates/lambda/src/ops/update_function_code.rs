@@ -2,7 +2,7 @@ use super::Handle;
 use crate::configuration::{View, describe};
 use crate::names::Target;
 use crate::service::{Context, Lambda};
-use crate::upload::{Upload, code_of};
+use crate::upload::{Upload, code_of, is_elsewhere};
 use crate::{Failure, error, settings};
 use api::{Architecture, FunctionConfiguration, UpdateFunctionCodeRequest};
 use millstream_api_lambda as api;
@@ -25,25 +25,12 @@ impl Handle for api::UpdateFunctionCode {
             let (name, actual) = (function.name.clone(), current.clone());
             return Err(error::submit(home, Refusal::RevisionMismatch { name, actual }.into()));
         }
-        if input.image_uri.is_some() {
-            return Err(Failure::invalid(
-                "Please don't provide ImageUri when updating a function with packageType Zip.",
-            ));
-        }
         let runtime = &function.shown().1.runtime;
         let architectures = input.architectures.as_deref().filter(|asked| !asked.is_empty());
         let architectures = architectures
             .map(|asked| settings::architectures(asked.iter().map(Architecture::as_str), runtime))
             .transpose()?;
-        let stored = lambda
-            .store(Upload {
-                zip_file: input.zip_file.as_ref(),
-                from_s3: input.s3_bucket.is_some() || input.s3_key.is_some(),
-                image: false,
-            })
-            .await?;
-        lambda.check_unzipped(stored.unzipped_size, &function.shown().1.layers).await?;
-        let code = code_of(&stored);
+        let code = code_given(lambda, &input, &function).await?;
         if input.dry_run == Some(true) {
             return Ok(describe(home, &as_if(&function, code, architectures), View::Full, false));
         }
@@ -65,6 +52,33 @@ impl Handle for api::UpdateFunctionCode {
         }
         Ok(shown)
     }
+}
+
+async fn code_given(
+    lambda: &Lambda,
+    input: &UpdateFunctionCodeRequest,
+    function: &Function,
+) -> Result<Code, Failure> {
+    let from_s3 = input.s3_bucket.is_some() || input.s3_key.is_some();
+    if is_elsewhere(function) {
+        if from_s3 || input.zip_file.is_some() {
+            return Err(Failure::invalid(
+                "Please don't provide ZipFile or S3 location when updating a function with packageType Image.",
+            ));
+        }
+        let uri = input.image_uri.as_deref().filter(|uri| !uri.is_empty());
+        return lambda.elsewhere(uri.ok_or_else(|| {
+            Failure::invalid("Please provide ImageUri when updating a function with packageType Image.")
+        })?);
+    }
+    if input.image_uri.is_some() {
+        return Err(Failure::invalid(
+            "Please don't provide ImageUri when updating a function with packageType Zip.",
+        ));
+    }
+    let stored = lambda.store(Upload { zip_file: input.zip_file.as_ref(), from_s3 }).await?;
+    lambda.check_unzipped(stored.unzipped_size, &function.shown().1.layers).await?;
+    Ok(code_of(&stored))
 }
 
 fn refuse_what_is_not_built(input: &UpdateFunctionCodeRequest) -> Result<(), Failure> {

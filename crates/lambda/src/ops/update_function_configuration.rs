@@ -25,6 +25,12 @@ impl Handle for api::UpdateFunctionConfiguration {
         let function = target.find(home, &lambda.control().state())?;
         refuse_what_is_not_built(&input, function.own_name())?;
         let (code, current) = function.shown();
+        let of_code = input.runtime.is_some()
+            || input.handler.is_some()
+            || input.layers.as_ref().is_some_and(|l| !l.is_empty());
+        if code.image_uri.is_some() && of_code {
+            return Err(settings::not_for_images());
+        }
         let settings = changed(lambda, &input, current).await?;
         if input.runtime.is_some() {
             settings::architectures(&function.architectures, &settings.runtime)?;

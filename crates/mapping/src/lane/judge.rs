@@ -63,9 +63,11 @@ pub(super) fn judge(
                 reported: false,
             }),
         },
-        Err(error @ (InvokeError::Throttled { .. } | InvokeError::ReservedExhausted { .. })) => {
-            Verdict::Throttled(error.to_string())
-        }
+        Err(
+            error @ (InvokeError::Throttled { .. }
+            | InvokeError::ReservedExhausted { .. }
+            | InvokeError::ElsewhereBusy { .. }),
+        ) => Verdict::Throttled(error.to_string()),
         Err(error @ InvokeError::PayloadTooLarge { .. }) => Verdict::TooLarge(error.to_string()),
         Err(error) if error.reached() => Verdict::Failed(Failed {
             error: error.to_string(),

@@ -81,7 +81,7 @@ async fn world_at(clock: Arc<dyn Clock>) -> (Engine, Plan) {
     let function = CreateFunction {
         name: "f".into(),
         arn: function_arn.clone(),
-        code: Code { key: "a".repeat(64), sha256: String::new(), size: 1 },
+        code: Code { key: "a".repeat(64), sha256: String::new(), size: 1, image_uri: None },
         settings: FunctionSettings {
             description: String::new(),
             role: "r".into(),

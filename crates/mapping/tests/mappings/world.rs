@@ -266,7 +266,7 @@ fn record(key: &str, hash: u128, data: &[u8]) -> NewRecord {
 }
 
 fn code(digit: char) -> Code {
-    Code { key: digit.to_string().repeat(64), sha256: String::new(), size: 1 }
+    Code { key: digit.to_string().repeat(64), sha256: String::new(), size: 1, image_uri: None }
 }
 
 pub(crate) fn settings(batch_size: u32, window_secs: u32) -> MappingSettings {

@@ -57,6 +57,7 @@ pub enum Runtime {
     Java11Al2023,
     Java17Al2023,
     Custom,
+    ProvidedWasm,
     /// A value that the model does not name.
     Unknown(String),
 }
@@ -115,6 +116,7 @@ impl Runtime {
         "java11.al2023",
         "java17.al2023",
         "custom",
+        "provided.wasm",
     ];
 
     pub fn as_str(&self) -> &str {
@@ -171,6 +173,7 @@ impl Runtime {
             Self::Java11Al2023 => "java11.al2023",
             Self::Java17Al2023 => "java17.al2023",
             Self::Custom => "custom",
+            Self::ProvidedWasm => "provided.wasm",
             Self::Unknown(value) => value,
         }
     }
@@ -231,6 +234,7 @@ impl From<&str> for Runtime {
             "java11.al2023" => Self::Java11Al2023,
             "java17.al2023" => Self::Java17Al2023,
             "custom" => Self::Custom,
+            "provided.wasm" => Self::ProvidedWasm,
             other => Self::Unknown(other.to_owned()),
         }
     }
