@@ -24,7 +24,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run every check and every test, and end with a line that says how many passed.
-    Test(test::TestArgs),
+    Test(test::StepArgs),
+    /// Run the slow suites: the AWS CLI, Go and Java clients as their users run them.
+    Interop(test::StepArgs),
     /// Check the rules that the compiler cannot: floors, file lengths, manifests, forbidden text.
     Tidy(tidy::TidyArgs),
     /// Write the API crates from the service models in models/.
@@ -41,12 +43,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Test(args) => match test::run(&args) {
-            // The summary is the last line, whatever it says.
-            Ok(test::Verdict::Failed) => return ExitCode::FAILURE,
-            Ok(test::Verdict::Passed) => Ok(()),
-            Err(error) => Err(error),
-        },
+        Command::Test(args) => return ended(test::run(&args)),
+        Command::Interop(args) => return ended(test::run_interop(&args)),
         Command::Tidy(args) => tidy::run(&args),
         Command::Codegen(args) => codegen::run(&args),
         Command::Compatibility(args) => codegen::write_compatibility(&args),
@@ -56,9 +54,20 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            os::say(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+/// How a run of steps ends. Its summary is the last line, whatever it says.
+fn ended(verdict: anyhow::Result<test::Verdict>) -> ExitCode {
+    match verdict {
+        Ok(test::Verdict::Passed) => ExitCode::SUCCESS,
+        Ok(test::Verdict::Failed) => ExitCode::FAILURE,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    os::say(&format!("error: {error:#}"));
+    ExitCode::FAILURE
 }

@@ -36,6 +36,8 @@ pub(crate) enum Format {
     Unittest,
     /// `node --test --test-reporter=tap`.
     Tap,
+    /// `go test -v`.
+    Go,
 }
 
 /// Counts what was printed. A run that ended badly has at least one failure, and one that ended well and tells of no
@@ -46,6 +48,7 @@ pub(crate) fn count(format: Format, printed: &str, ended_well: bool) -> Counts {
         Format::Cargo => cargo(printed),
         Format::Unittest => unittest(printed),
         Format::Tap => tap(printed),
+        Format::Go => go(printed),
     };
     let nothing = counts == Counts::default();
     if counts.failed == 0 && (!ended_well || nothing) {
@@ -111,6 +114,12 @@ fn tap(printed: &str) -> Counts {
     }
 }
 
+/// Reads `--- PASS: TestName (0.10s)`; the lines of subtests are indented and not counted.
+fn go(printed: &str) -> Counts {
+    let lines = |result: &str| printed.lines().filter(|line| line.starts_with(result)).count();
+    Counts { passed: lines("--- PASS: "), failed: lines("--- FAIL: "), skipped: lines("--- SKIP: ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +149,16 @@ mod tests {
         let printed =
             "ok 1 - a\n# tests 4\n# suites 0\n# pass 2\n# fail 1\n# cancelled 0\n# skipped 1\n# todo 0\n";
         assert_eq!(count(Format::Tap, printed, false), counts(2, 1, 1));
+    }
+
+    #[test]
+    fn go_tests_are_counted_without_their_parts() {
+        let printed = "=== RUN   TestA\n=== RUN   TestA/part\n--- FAIL: TestA (0.10s)\n    --- FAIL: TestA/part (0.10s)\n\
+            --- PASS: TestB (1.00s)\n    --- PASS: TestB/part (1.00s)\n--- SKIP: TestC (0.00s)\nFAIL\n";
+        assert_eq!(count(Format::Go, printed, false), counts(1, 1, 1));
+        // A program that breaks off tells of no failure, and one that does not compile of no test.
+        assert_eq!(count(Format::Go, "--- PASS: TestB (1.00s)\npanic: no\n", false), counts(1, 1, 0));
+        assert_eq!(count(Format::Go, "FAIL\tmillstream/conformance [build failed]\n", false), counts(0, 1, 0));
     }
 
     #[test]

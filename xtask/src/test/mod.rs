@@ -1,6 +1,8 @@
-//! `cargo xtask test`: every check and every test, from a clean checkout.
+//! `cargo xtask test`: every check and every test, from a clean checkout; and `cargo xtask interop`, the slow suites of
+//! other people's clients, run in the same way.
 
 mod count;
+mod interop;
 mod steps;
 mod tools;
 
@@ -12,16 +14,16 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use self::count::{Counts, Format};
-use self::steps::{STEPS, Step};
+use self::steps::Step;
 use crate::os::Ended;
 use crate::{os, workspace};
 
-/// Run every check and every test.
+/// Which steps to run, and for how long.
 ///
 /// A step that fails does not stop the others, except those that need what it makes. What a failing step printed is
 /// shown in full; what every step printed is kept in target/xtask/logs. The last line is `N passed, N failed, N skipped`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct TestArgs {
+pub(crate) struct StepArgs {
     /// Run only this step (may be given more than once). See --list.
     #[arg(long, value_name = "STEP")]
     only: Vec<String>,
@@ -110,23 +112,33 @@ pub(crate) enum Verdict {
     Failed,
 }
 
+/// Runs the steps of `cargo xtask test`.
+pub(crate) fn run(args: &StepArgs) -> anyhow::Result<Verdict> {
+    run_steps("test", steps::STEPS, args)
+}
+
+/// Runs the steps of `cargo xtask interop`.
+pub(crate) fn run_interop(args: &StepArgs) -> anyhow::Result<Verdict> {
+    run_steps("interop", interop::STEPS, args)
+}
+
 /// Runs the steps in order and prints the summary; an error if it could not even do that.
-pub(crate) fn run(args: &TestArgs) -> anyhow::Result<Verdict> {
+fn run_steps(command: &str, steps: &[Step], args: &StepArgs) -> anyhow::Result<Verdict> {
     if args.list {
-        for step in STEPS {
+        for step in steps {
             os::say(&format!("{:<20} {}", step.name, step.about));
         }
         return Ok(Verdict::Passed);
     }
     if let Some(unknown) =
-        args.only.iter().chain(&args.skip).find(|name| !STEPS.iter().any(|step| step.name == **name))
+        args.only.iter().chain(&args.skip).find(|name| !steps.iter().any(|step| step.name == **name))
     {
-        bail!("there is no step `{unknown}`; `cargo xtask test --list` lists them");
+        bail!("there is no step `{unknown}`; `cargo xtask {command} --list` lists them");
     }
     let target = workspace::load()?.target_directory;
     let mut total = Counts::default();
     let mut broken: Vec<&str> = Vec::new();
-    for step in STEPS.iter().filter(|step| is_wanted(args, step)) {
+    for step in steps.iter().filter(|step| is_wanted(args, step)) {
         let counts = run_step(step, args.long, &target, &broken)?;
         if counts.failed > 0 {
             broken.push(step.name);
@@ -144,7 +156,7 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<Verdict> {
     Ok(if total.failed == 0 { Verdict::Passed } else { Verdict::Failed })
 }
 
-fn is_wanted(args: &TestArgs, step: &Step) -> bool {
+fn is_wanted(args: &StepArgs, step: &Step) -> bool {
     let named = |names: &[String]| names.iter().any(|name| name == step.name);
     (args.only.is_empty() || named(&args.only)) && !named(&args.skip)
 }

@@ -1,5 +1,7 @@
 //! The steps of `cargo xtask test`, in order: the quick ones first.
 
+use std::process::Command;
+
 use super::count::Format;
 use super::{Context, Report, tools};
 use crate::{fuzz, sim};
@@ -150,7 +152,7 @@ fn bench(context: &Context) -> anyhow::Result<Report> {
 
 /// Builds what the later steps run in the form in which `cargo test` wants it, so that nothing is built twice: cargo
 /// chooses the features of shared dependencies by what is selected, hence always the whole workspace.
-fn build(context: &Context) -> anyhow::Result<Report> {
+pub(super) fn build(context: &Context) -> anyhow::Result<Report> {
     context.run(context.command("cargo").args(["build", "--workspace", "--all-targets"]), Format::Whole)
 }
 
@@ -191,11 +193,16 @@ fn conformance_rust(context: &Context) -> anyhow::Result<Report> {
 
 /// Runs the tests below `directory`, which may import `support` from `conformance/python`.
 fn python_suite(context: &Context, directory: &str) -> anyhow::Result<Report> {
+    context.run(&mut python_tests(context, directory)?, Format::Unittest)
+}
+
+/// The command that runs the tests below `directory`.
+pub(super) fn python_tests(context: &Context, directory: &str) -> anyhow::Result<Command> {
     let python = tools::python(context)?;
     let mut command = context.command(python);
     command.env("PYTHONPATH", context.root.join("conformance/python"));
     command.args(["-m", "unittest", "discover", "--verbose", "-s", directory, "-p", "test_*.py"]);
-    context.run(&mut command, Format::Unittest)
+    Ok(command)
 }
 
 fn conformance_node(context: &Context) -> anyhow::Result<Report> {
@@ -209,13 +216,18 @@ fn conformance_node(context: &Context) -> anyhow::Result<Report> {
 }
 
 fn conformance_java(context: &Context) -> anyhow::Result<Report> {
+    java(context, "millstream.Conformance")
+}
+
+/// Runs one program of `conformance/java`.
+pub(super) fn java(context: &Context, program: &str) -> anyhow::Result<Report> {
     if let Some(missing) = tools::missing(&["java", "javac", "mvn"]) {
         return Ok(Report::Skipped(format!(
             "{missing} is not installed; it takes a JDK from 17 on, and Maven"
         )));
     }
     let classpath = tools::java_classpath(context)?;
-    context.run(context.command("java").arg("-cp").arg(classpath).arg("millstream.Conformance"), Format::Tap)
+    context.run(context.command("java").arg("-cp").arg(classpath).arg(program), Format::Tap)
 }
 
 fn page(context: &Context) -> anyhow::Result<Report> {
@@ -226,15 +238,21 @@ fn page(context: &Context) -> anyhow::Result<Report> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// Holds a command's list of steps to what the runner relies on.
+    pub(in crate::test) fn check(steps: &[Step]) {
+        for (at, step) in steps.iter().enumerate() {
+            assert!(steps[..at].iter().all(|before| before.name != step.name), "two steps are called {}", step.name);
+            for need in step.needs {
+                assert!(steps[..at].iter().any(|before| before.name == *need), "{} needs {need}", step.name);
+            }
+        }
+    }
 
     #[test]
     fn a_step_needs_only_steps_before_it() {
-        for (at, step) in STEPS.iter().enumerate() {
-            for need in step.needs {
-                assert!(STEPS[..at].iter().any(|before| before.name == *need), "{} needs {need}", step.name);
-            }
-        }
+        check(STEPS);
     }
 }

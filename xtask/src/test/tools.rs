@@ -1,6 +1,7 @@
 //! What the test suites in other languages need, installed below `target/` through the ordinary package managers.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Context as _;
 
@@ -12,21 +13,49 @@ pub(crate) fn missing<'a>(programs: &[&'a str]) -> Option<&'a str> {
     programs.iter().copied().find(|program| os::which(program).is_none())
 }
 
-/// A Python with the pinned packages of `conformance/python/requirements.txt`; made at the first call and when they change.
+/// A Python with the pinned packages of `conformance/python/requirements.txt`.
 pub(crate) fn python(context: &Context) -> anyhow::Result<PathBuf> {
-    let venv = context.target.join("xtask/venv");
-    let python = venv.join("bin/python");
-    let requirements = context.root.join("conformance/python/requirements.txt");
+    Ok(virtual_environment(context, "venv", "conformance/python/requirements.txt")?.join("bin/python"))
+}
+
+/// The AWS CLI, in an environment of its own: it says for itself which versions of shared packages it works with.
+pub(crate) fn aws_cli(context: &Context) -> anyhow::Result<PathBuf> {
+    Ok(virtual_environment(context, "aws-cli", "conformance/aws-cli/requirements.txt")?.join("bin/aws"))
+}
+
+/// A Go that can build `conformance/go`: the machine's own, or else the whole of it from Python's package index.
+pub(crate) fn go(context: &Context) -> anyhow::Result<PathBuf> {
+    if let Some(go) = os::which("go") {
+        let wanted = os::read(&context.root.join("conformance/go/go.mod"))?;
+        let here = os::output(Command::new(&go).args(["env", "GOVERSION"]))?;
+        if go_version(&here, "go") >= go_version(&wanted, "go ") {
+            return Ok(go);
+        }
+    }
+    Ok(virtual_environment(context, "go", "conformance/go/requirements.txt")?.join("bin/go"))
+}
+
+/// The number after `before` at the beginning of a line, such as `(1, 24)` of `go 1.24.3`; zeros if there is none.
+fn go_version(text: &str, before: &str) -> (u32, u32) {
+    let version = text.lines().find_map(|line| line.strip_prefix(before)).unwrap_or_default();
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// A virtual environment below `target/` with the pinned packages of a file; made at the first call and when they change.
+fn virtual_environment(context: &Context, name: &str, requirements: &str) -> anyhow::Result<PathBuf> {
+    let venv = context.target.join("xtask").join(name);
+    let requirements = context.root.join(requirements);
     let stamp = venv.join("requirements.installed");
     if !is_installed(&stamp, &requirements)? {
         context
             .prepare(context.command("python3").args(["-m", "venv", "--clear"]).arg(&venv))
             .context("cannot make a virtual environment (on Debian it needs the package python3-venv)")?;
         let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"];
-        context.prepare(context.command(&python).args(install).arg(&requirements))?;
+        context.prepare(context.command(venv.join("bin/python")).args(install).arg(&requirements))?;
         os::write(&stamp, &os::read(&requirements)?)?;
     }
-    Ok(python)
+    Ok(venv)
 }
 
 /// Installs the pinned packages of `conformance/node`; again when the lock file changes.
@@ -71,7 +100,7 @@ pub(crate) fn chromium(context: &Context) -> anyhow::Result<Chromium> {
     if has_chromium() {
         return Ok(Chromium::Here);
     }
-    let is_root = os::output(std::process::Command::new("id").arg("-u"))?.trim() == "0";
+    let is_root = os::output(Command::new("id").arg("-u"))?.trim() == "0";
     if !is_root || missing(&["apt-get"]).is_some() {
         return Ok(Chromium::Missing("chromium and chromedriver are not installed".to_owned()));
     }
@@ -91,4 +120,17 @@ pub(crate) fn chromium(context: &Context) -> anyhow::Result<Chromium> {
 fn has_chromium() -> bool {
     let browsers = ["chromium", "chromium-browser", "google-chrome"];
     browsers.iter().any(|name| os::which(name).is_some()) && os::which("chromedriver").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_go_are_compared_as_numbers() {
+        assert_eq!(go_version("module m\n\ngo 1.24\n\nrequire (\n", "go "), (1, 24));
+        assert_eq!(go_version("go1.26.8\n", "go"), (1, 26));
+        assert!(go_version("go1.9.1", "go") < go_version("go 1.24.0", "go "));
+        assert_eq!(go_version("devel", "go"), (0, 0));
+    }
 }
