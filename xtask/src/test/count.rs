@@ -158,7 +158,10 @@ mod tests {
         assert_eq!(count(Format::Go, printed, false), counts(1, 1, 1));
         // A program that breaks off tells of no failure, and one that does not compile of no test.
         assert_eq!(count(Format::Go, "--- PASS: TestB (1.00s)\npanic: no\n", false), counts(1, 1, 0));
-        assert_eq!(count(Format::Go, "FAIL\tmillstream/conformance [build failed]\n", false), counts(0, 1, 0));
+        assert_eq!(
+            count(Format::Go, "FAIL\tmillstream/conformance [build failed]\n", false),
+            counts(0, 1, 0)
+        );
     }
 
     #[test]

@@ -187,8 +187,9 @@ fn example(context: &Context) -> anyhow::Result<Report> {
 }
 
 fn conformance_rust(context: &Context) -> anyhow::Result<Report> {
-    context
-        .run(context.command("cargo").args(["test", "--workspace", "--test", "kinesis_sdk"]), Format::Cargo)
+    let arguments =
+        ["test", "--workspace", "--no-fail-fast", "--test", "kinesis_sdk", "--test", "lambda_sdk"];
+    context.run(context.command("cargo").args(arguments), Format::Cargo)
 }
 
 /// Runs the tests below `directory`, which may import `support` from `conformance/python`.
@@ -244,7 +245,11 @@ pub(super) mod tests {
     /// Holds a command's list of steps to what the runner relies on.
     pub(in crate::test) fn check(steps: &[Step]) {
         for (at, step) in steps.iter().enumerate() {
-            assert!(steps[..at].iter().all(|before| before.name != step.name), "two steps are called {}", step.name);
+            assert!(
+                steps[..at].iter().all(|before| before.name != step.name),
+                "two steps are called {}",
+                step.name
+            );
             for need in step.needs {
                 assert!(steps[..at].iter().any(|before| before.name == *need), "{} needs {need}", step.name);
             }

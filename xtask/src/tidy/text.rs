@@ -10,7 +10,8 @@ use crate::os;
 const MAX_LINES: usize = 700;
 
 /// Kinds of file that people write by hand, by extension.
-const SOURCES: [&str; 12] = ["rs", "py", "js", "mjs", "ts", "html", "css", "sh", "toml", "md", "yml", "yaml"];
+const SOURCES: [&str; 14] =
+    ["rs", "py", "js", "mjs", "ts", "go", "java", "html", "css", "sh", "toml", "md", "yml", "yaml"];
 
 /// Words that mark unfinished work or a silenced lint. Joined here so that this file does not contain them.
 const FORBIDDEN: [(&str, &str); 6] = [

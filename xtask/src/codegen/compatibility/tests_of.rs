@@ -17,17 +17,23 @@ struct Kind {
     written: fn(&str) -> String,
 }
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 7] = [
     Kind { name: "golden", directory: "crates/SERVICE/tests", written: |name| format!("\"{name}\"") },
     Kind { name: "boto3", directory: "conformance/python", written: names::snake },
     Kind { name: "Rust", directory: "conformance/rust", written: names::snake },
     Kind { name: "JS", directory: "conformance/node", written: |name| format!("{name}Command") },
     Kind { name: "Java", directory: "conformance/java/src", written: camel },
+    Kind { name: "Go", directory: "conformance/go", written: str::to_owned },
+    Kind { name: "AWS CLI", directory: "conformance/aws-cli", written: kebab },
 ];
 
 fn camel(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().map(|first| first.to_ascii_lowercase().to_string() + chars.as_str()).unwrap_or_default()
+}
+
+fn kebab(name: &str) -> String {
+    format!("\"{}\"", names::snake(name).replace('_', "-"))
 }
 
 impl Tests {
@@ -60,7 +66,7 @@ pub(super) fn gather(directory: &Path, text: &mut String) -> Result<()> {
             if !["node_modules", "target", "__pycache__"].contains(&name) {
                 gather(&path, text)?;
             }
-        } else if ["rs", "py", "mjs", "java"]
+        } else if ["rs", "py", "mjs", "java", "go"]
             .iter()
             .any(|kind| path.extension().is_some_and(|is| is == *kind))
         {

@@ -6,7 +6,9 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.List;
 
 /** A real {@code millstream serve} process, in memory, on a port of its own, that asks for signatures with one key. */
 final class Server implements AutoCloseable {
@@ -19,7 +21,15 @@ final class Server implements AutoCloseable {
     final String keyId;
     final String secret;
 
+    /** The certificate of a server's own authority, if it speaks TLS. */
+    final Path authority;
+
+    /** A server in clear text. */
     Server() throws IOException, InterruptedException {
+        this(false);
+    }
+
+    Server(boolean secure) throws IOException, InterruptedException {
         String binary = System.getenv("MILLSTREAM_BIN");
         if (binary == null || !Files.isExecutable(Path.of(binary))) {
             throw new IllegalStateException("set MILLSTREAM_BIN to a millstream program, such as target/debug/millstream");
@@ -36,9 +46,14 @@ final class Server implements AutoCloseable {
         String[] made = new String(making.getInputStream().readAllBytes(), StandardCharsets.UTF_8).split("\\R");
         keyId = made[1].substring(made[1].indexOf('=') + 2);
         secret = made[2].substring(made[2].indexOf('=') + 2);
-        process = new ProcessBuilder(
-                        binary, "serve", "--bind", "127.0.0.1:0", "--memory", "--ready-file", ready.toString(),
-                        "--credentials", credentials)
+        authority = scratch.resolve("ca.pem");
+        List<String> command = new ArrayList<>(List.of(
+                binary, "serve", "--bind", "127.0.0.1:0", "--memory", "--ready-file", ready.toString(),
+                "--credentials", credentials));
+        if (secure) {
+            command.addAll(List.of("--tls", "self-signed", "--tls-ca-file", authority.toString()));
+        }
+        process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();

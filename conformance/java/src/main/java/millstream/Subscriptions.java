@@ -17,6 +17,7 @@ import software.amazon.awssdk.services.kinesis.model.ConsumerStatus;
 import software.amazon.awssdk.services.kinesis.model.ResourceInUseException;
 import software.amazon.awssdk.services.kinesis.model.ResourceNotFoundException;
 import software.amazon.awssdk.services.kinesis.model.ShardIteratorType;
+import software.amazon.awssdk.services.kinesis.model.StartingPosition;
 import software.amazon.awssdk.services.kinesis.model.SubscribeToShardEvent;
 import software.amazon.awssdk.services.kinesis.model.SubscribeToShardResponseHandler;
 
@@ -38,20 +39,24 @@ final class Subscriptions {
     }
 
     /** A subscription, its events as they come, and how it ended. */
-    private final class Subscription {
+    final class Subscription {
         final BlockingQueue<SubscribeToShardEvent> events = new LinkedBlockingQueue<>();
         final CountDownLatch begun = new CountDownLatch(1);
         final CompletableFuture<Void> ended;
 
         Subscription(String consumer, ShardIteratorType start) {
+            this(consumer, Records.SHARD, StartingPosition.builder().type(start).build());
+        }
+
+        Subscription(String consumer, String shard, StartingPosition start) {
             var handler = SubscribeToShardResponseHandler.builder()
                     .onResponse(response -> begun.countDown())
                     .subscriber(SubscribeToShardResponseHandler.Visitor.builder().onSubscribeToShardEvent(events::add).build())
                     .build();
             ended = clients.async.subscribeToShard(request -> request
                     .consumerARN(consumer)
-                    .shardId(Records.SHARD)
-                    .startingPosition(position -> position.type(start)), handler);
+                    .shardId(shard)
+                    .startingPosition(start), handler);
         }
 
         /** Whether it began; an error of the request is thrown. */
@@ -77,7 +82,8 @@ final class Subscriptions {
         }
     }
 
-    private String consumer(String stream) throws InterruptedException {
+    /** Creates a stream of one shard with a consumer, and waits until both are active; the consumer's ARN. */
+    String consumer(String stream) throws InterruptedException {
         String arn = clients.createStream(stream).streamARN();
         String consumer = clients.blocking.registerStreamConsumer(request -> request.streamARN(arn).consumerName("java"))
                 .consumer().consumerARN();
@@ -102,12 +108,17 @@ final class Subscriptions {
     }
 
     private void subscribe() throws Exception {
-        String consumer = consumer("pushed");
-        put("pushed", "before");
+        deliversTo("pushed");
+    }
+
+    /** A subscription to a new stream gets what was put before it and what comes. */
+    void deliversTo(String stream) throws Exception {
+        String consumer = consumer(stream);
+        put(stream, "before");
         Subscription subscription = new Subscription(consumer, ShardIteratorType.TRIM_HORIZON);
         holds(subscription.begins(), "it begins");
         same(subscription.nextText(), "before");
-        put("pushed", "now");
+        put(stream, "now");
         same(subscription.nextText(), "now");
         subscription.ended.cancel(true);
     }
