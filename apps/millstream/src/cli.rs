@@ -99,6 +99,11 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MILLSTREAM_FUNCTION_ISOLATION", value_name = "HOW")]
     pub(crate) function_isolation: Option<String>,
 
+    /// What of the network functions reach: "host" for all that this machine reaches, "endpoint-only" for this server and
+    /// nothing else, "none" for nothing [default: host]
+    #[arg(long, env = "MILLSTREAM_FUNCTION_NETWORK", value_name = "NETWORK")]
+    pub(crate) function_network: Option<String>,
+
     /// Function workers at the same time; more invocations are throttled [default: 64]
     #[arg(long, env = "MILLSTREAM_MAX_WORKERS", value_name = "N")]
     pub(crate) max_workers: Option<usize>,

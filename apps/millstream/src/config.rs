@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use millstream_control::caps;
 use millstream_credentials::CredentialsFile;
 use millstream_engine::ScalingSettings;
-use millstream_functions::Isolation;
+use millstream_functions::{Isolation, Network};
 use millstream_kinesis::LimitSettings;
 use millstream_types::Home;
 use serde::{Deserialize, Deserializer, de};
@@ -40,6 +40,7 @@ struct Settings {
     region: Option<String>,
     account: Option<String>,
     function_isolation: Option<String>,
+    function_network: Option<String>,
     function_handoff: Option<Vec<FromText>>,
     max_workers: Option<usize>,
     consumers_per_stream: Option<usize>,
@@ -111,6 +112,7 @@ pub(crate) struct Config {
     pub(crate) ready_file: Option<PathBuf>,
     pub(crate) home: Home,
     pub(crate) isolation: Isolation,
+    pub(crate) network: Network,
     pub(crate) max_workers: usize,
     pub(crate) consumers_per_stream: usize,
     pub(crate) faults: FaultOptions,
@@ -161,12 +163,19 @@ impl Config {
         let log = arguments.log.or(file.log());
         log.check()?;
         let isolation = arguments.function_isolation.or(file.function_isolation);
+        let isolation = parse_isolation(isolation.as_deref())?;
+        let network = parse_network(arguments.function_network.or(file.function_network).as_deref())?;
+        ensure!(
+            network == Network::Host || isolation == Isolation::Namespaces,
+            "function-network needs functions in namespaces: leave out function-isolation"
+        );
         Ok(Self {
             bind,
             storage,
             ready_file: arguments.ready_file.or(file.ready_file),
             home: home(arguments.region.or(file.region), arguments.account.or(file.account))?,
-            isolation: parse_isolation(isolation.as_deref())?,
+            isolation,
+            network,
             max_workers,
             consumers_per_stream,
             faults,
@@ -312,6 +321,16 @@ pub(crate) fn parse_isolation(text: Option<&str>) -> Result<Isolation> {
         None | Some("namespaces") => Ok(Isolation::Namespaces),
         Some("process") => Ok(Isolation::Process),
         Some(other) => bail!("{other:?} is no function isolation: use \"namespaces\" or \"process\""),
+    }
+}
+
+/// What of the network functions reach.
+fn parse_network(text: Option<&str>) -> Result<Network> {
+    match text {
+        None | Some("host") => Ok(Network::Host),
+        Some("endpoint-only") => Ok(Network::EndpointOnly),
+        Some("none") => Ok(Network::None),
+        Some(other) => bail!("{other:?} is no function network: use \"host\", \"endpoint-only\" or \"none\""),
     }
 }
 

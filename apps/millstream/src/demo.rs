@@ -39,6 +39,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         ready_file: None,
         home: millstream_types::Home::default(),
         isolation: parse_isolation(arguments.function_isolation.as_deref())?,
+        network: millstream_functions::Network::Host,
         max_workers: 64,
         consumers_per_stream: millstream_control::caps::CONSUMERS_PER_STREAM,
         faults: crate::fault_options::FaultOptions::default(),

@@ -290,6 +290,7 @@ async fn start_functions(
         compiled: data.as_ref().map(|data| data.join("compiled")),
         hidden_dirs: data.into_iter().chain(credentials).chain(keys_file).collect(),
         isolation: config.isolation,
+        network: config.network,
         sandbox_exe,
         max_workers: config.max_workers,
         endpoint_url: Some(endpoint.to_owned()),

@@ -20,6 +20,9 @@ pub const MAX_ERROR_BYTES: usize = MAX_PAYLOAD_BYTES;
 /// Connections that one worker may hold to its Runtime API at once.
 pub const MAX_WORKER_CONNECTIONS: usize = 32;
 
+/// Connections from one sandbox to the endpoint that the server carries for it at once.
+pub const MAX_BRIDGED: usize = 64;
+
 /// What `LogType: Tail` returns, in bytes.
 pub const LOG_TAIL_BYTES: usize = 4 * 1024;
 /// A longer line of a function's output is handed on in pieces of this size, in bytes.

@@ -7,11 +7,11 @@ use crate::options::WorkerCredentials;
 use crate::outcome::{Exit, Outcome};
 use crate::output::Output;
 use crate::runtimes::Runtime;
+use crate::sandbox::Network;
 use crate::spec::{FunctionSpec, Invocation, InvokeError};
 use bytes::Bytes;
 use millstream_host::fs;
 use millstream_wasm::{Call, Connect, End, Ended, Engine, Program};
-use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -103,7 +103,7 @@ impl Launcher {
             stdin: call.payload.clone(),
             env: self.component_variables(spec, session.as_ref(), call, log_stream),
             directories: vec![(task, "/var/task".to_owned()), (opt, "/opt".to_owned())],
-            connect: self.home_only(),
+            connect: self.reach(),
             memory: usize::try_from(spec.memory_mb).unwrap_or(usize::MAX).saturating_mul(1 << 20),
             stdout_limit: caps::MAX_PAYLOAD_BYTES,
             within,
@@ -121,11 +121,14 @@ impl Launcher {
         Ok(Done { outcome: outcome_of(end, stdout)?, peak_mb })
     }
 
-    /// The server itself, and nothing else of the network.
-    fn home_only(&self) -> Connect {
-        let url = self.options.endpoint_url.as_deref().and_then(|url| url.split_once("://"));
-        let address = url.map(|(_, rest)| rest.split('/').next().unwrap_or(rest));
-        match address.and_then(|address| address.parse::<SocketAddr>().ok()) {
+    /// What of the network a component reaches.
+    fn reach(&self) -> Connect {
+        match self.options.network {
+            Network::Host => return Connect::Anywhere,
+            Network::None => return Connect::Nowhere,
+            Network::EndpointOnly => {}
+        }
+        match self.options.endpoint_address() {
             Some(address) => Connect::Only(vec![address]),
             None => Connect::Nowhere,
         }

@@ -10,7 +10,8 @@ use crate::outcome::Exit;
 use crate::output::{Labels, Output};
 use crate::runtimes::{Interpreter, Runtime, Runtimes};
 use crate::sandbox::{
-    Confine, Ending, Isolation, IsolationUnavailable, Launched, Plan, Run, launch, probe, shown_around,
+    Confine, Ending, Isolation, IsolationUnavailable, Launched, Plan, RUNTIME_API_PORT, Run, launch, probe,
+    shown_around,
 };
 use crate::spec::{FunctionSpec, InvokeError};
 use crate::worker::{Worker, supervise};
@@ -19,10 +20,12 @@ use millstream_host::{entropy, fs};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 /// What interprets functions of each language, by its name in /var/runtime.
 const BOOTSTRAPS: [(&str, &str); 2] = [
@@ -141,8 +144,14 @@ impl Launcher {
     ) -> Result<Worker, InvokeError> {
         let isolation = self.isolation.clone()?;
         let spawn = |error: io::Error| InvokeError::Spawn { why: error.to_string() };
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(spawn)?;
-        let address = listener.local_addr().map_err(spawn)?.to_string();
+        // In a network of its own the sandbox makes the socket.
+        let listener = match self.options.network.is_own() {
+            true => None,
+            false => Some(TcpListener::bind("127.0.0.1:0").await.map_err(spawn)?),
+        };
+        let address = listener.as_ref().map(TcpListener::local_addr).transpose().map_err(spawn)?;
+        let address =
+            address.map_or_else(|| format!("127.0.0.1:{RUNTIME_API_PORT}"), |address| address.to_string());
         let log_stream = self.log_stream(&spec.version);
         let mut keys = spec.layers.clone();
         keys.push(spec.code.clone());
@@ -168,9 +177,12 @@ impl Launcher {
         let output = Output::new(Some(pipe), labels, sink, clock).map_err(spawn)?;
         let reading = tokio::spawn(Arc::clone(&output).read_to_end());
         let tree = Tree { pid, isolation };
-        // Without isolation a function can do as it likes anyway.
-        let welcome = (isolation == Isolation::Namespaces).then_some(tree);
+        let mut sockets = std::mem::take(&mut launched.sockets).into_iter();
+        // Without isolation a function can do as it likes anyway; in a network of its own it is alone.
+        let welcome = (isolation == Isolation::Namespaces && listener.is_some()).then_some(tree);
+        let listener = listener.map_or_else(|| inside(sockets.next()), Ok).map_err(spawn)?;
         let serving = tokio::spawn(api::serve(listener, Arc::clone(&api), welcome));
+        let bridge = sockets.next().map(|socket| self.bridge(socket)).transpose().map_err(spawn)?;
 
         let ending = launched.ending();
         let exit = self.follow(launched, has_program, (living, pin, session));
@@ -185,7 +197,11 @@ impl Launcher {
             on_start: Some(on_start),
             launched_at,
             ending,
-            tasks: [reading.abort_handle(), serving.abort_handle(), sampling.abort_handle()],
+            tasks: [Some(reading), Some(serving), Some(sampling), bridge]
+                .iter()
+                .flatten()
+                .map(JoinHandle::abort_handle)
+                .collect(),
             room: Some(room),
         })
     }
@@ -294,7 +310,8 @@ impl Launcher {
         };
         let mut read_only = self.options.read_only_paths.clone();
         read_only.extend(interpreter.iter().flat_map(|interpreter| interpreter.needs.clone()));
-        let env = variables(spec, &self.options, &places, runtime_api, (log_stream, signs));
+        let mut env = variables(spec, &self.options, &places, runtime_api, (log_stream, signs));
+        self.point_home(&mut env);
         let confine = if confined { Confine::Nested } else { Confine::No };
         let run = Run { argv, env, cwd: PathBuf::from(&places.task), confine };
         let plan = Plan {
@@ -306,9 +323,59 @@ impl Launcher {
             read_only,
             lang: interpreter.map(|interpreter| interpreter.prefix),
             tmp_mb: spec.ephemeral_mb,
+            ports: self.options.own_ports(),
             run,
         };
         Ok((plan, has_program))
+    }
+}
+
+/// A listening socket that came out of a sandbox.
+fn inside(socket: Option<OwnedFd>) -> io::Result<TcpListener> {
+    let socket = socket.ok_or_else(|| io::Error::other("the sandbox could not set up its own network"))?;
+    let socket = std::net::TcpListener::from(socket);
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
+}
+
+impl Launcher {
+    /// Carry a sandbox's connections to the server's endpoint, which it cannot reach itself.
+    fn bridge(&self, socket: OwnedFd) -> io::Result<JoinHandle<()>> {
+        let listener = inside(Some(socket))?;
+        let home = self.options.endpoint_address();
+        let home = home.ok_or_else(|| io::Error::other("the endpoint has no address"))?;
+        Ok(tokio::spawn(async move {
+            // They end with the worker, as this task does.
+            let mut carried = JoinSet::new();
+            loop {
+                while carried.len() >= caps::MAX_BRIDGED {
+                    carried.join_next().await;
+                }
+                let Ok((mut there, _)) = listener.accept().await else { return };
+                carried.spawn(async move {
+                    let Ok(mut here) = TcpStream::connect(&home).await else { return };
+                    // An error is the end of one connection, which its ends see too.
+                    drop(tokio::io::copy_bidirectional(&mut there, &mut here).await);
+                });
+                while carried.try_join_next().is_some() {}
+            }
+        }))
+    }
+
+    /// In a network of its own a function finds the server on the loopback interface, or not at all.
+    fn point_home(&self, env: &mut Vec<(String, String)>) {
+        let Some(ports) = self.options.own_ports() else { return };
+        let is_ours = |(name, value): &(String, String)| {
+            name == "AWS_ENDPOINT_URL" && Some(value) == self.options.endpoint_url.as_ref()
+        };
+        match ports.get(1) {
+            None => env.retain(|variable| !is_ours(variable)),
+            Some(port) => {
+                if let Some((_, url)) = env.iter_mut().find(|variable| is_ours(variable)) {
+                    *url = format!("http://127.0.0.1:{port}");
+                }
+            }
+        }
     }
 }
 
@@ -345,6 +412,7 @@ async fn isolation_of(
         read_only: options.read_only_paths.clone(),
         lang: None,
         tmp_mb: 1,
+        ports: options.own_ports(),
         run,
     };
     for note in probe(&options.sandbox_exe, &plan).await? {

@@ -33,6 +33,6 @@ pub use logs::{LogLine, LogSink, RingSink, TracingSink};
 pub use options::{CredentialSource, Credentials, Options, Until, WorkerCredentials};
 pub use outcome::is_error;
 pub use runtimes::{FoundRuntime, Runtime, RuntimeMissing, UnknownRuntime, installed_runtimes};
-pub use sandbox::{Isolation, IsolationUnavailable, SANDBOX_COMMAND, sandbox_main};
+pub use sandbox::{Isolation, IsolationUnavailable, Network, SANDBOX_COMMAND, sandbox_main};
 pub use service::{Functions, WorkerCount};
 pub use spec::{FunctionError, FunctionSpec, Invocation, InvokeError, InvokeReply, Share};

@@ -3,10 +3,11 @@
 use crate::caps;
 use crate::elsewhere::{Elsewhere, Nowhere};
 use crate::logs::{LogSink, TracingSink};
-use crate::sandbox::Isolation;
+use crate::sandbox::{Isolation, Network, RUNTIME_API_PORT};
 use crate::spec::FunctionSpec;
 use millstream_host::clock::{Clock, SystemClock};
 use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub struct Options {
     /// one, removed at the end. It becomes mode 700; functions do not see it.
     pub work_dir: Option<PathBuf>,
     pub isolation: Isolation,
+    pub network: Network,
     /// The program whose `main` calls [`crate::sandbox_main`].
     pub sandbox_exe: PathBuf,
     /// Worker processes at once, idle ones included; an idle one makes room for another function's.
@@ -55,6 +57,7 @@ impl Default for Options {
         Self {
             work_dir: None,
             isolation: Isolation::default(),
+            network: Network::default(),
             sandbox_exe: PathBuf::from("/proc/self/exe"),
             max_workers: caps::DEFAULT_MAX_WORKERS,
             init_timeout: caps::INIT_TIMEOUT,
@@ -70,6 +73,24 @@ impl Default for Options {
             log_sink: Arc::new(TracingSink),
             clock: SystemClock::shared(),
         }
+    }
+}
+
+impl Options {
+    /// The endpoint's address, if its URL has one and not a name.
+    pub(crate) fn endpoint_address(&self) -> Option<SocketAddr> {
+        let (_, rest) = self.endpoint_url.as_deref()?.split_once("://")?;
+        rest.split('/').next()?.parse().ok()
+    }
+
+    /// The ports on which the server listens in a sandbox's own network: of the Runtime API, and of the endpoint if
+    /// functions may reach it. `None` if functions have the host's network.
+    pub(crate) fn own_ports(&self) -> Option<Vec<u16>> {
+        if !self.network.is_own() {
+            return None;
+        }
+        let endpoint = self.endpoint_address().filter(|_| self.network == Network::EndpointOnly);
+        Some(std::iter::once(RUNTIME_API_PORT).chain(endpoint.map(|address| address.port())).collect())
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Worker {
     /// On the monotonic clock.
     pub launched_at: Duration,
     pub ending: Ending,
-    pub tasks: [AbortHandle; 3],
+    pub tasks: Vec<AbortHandle>,
     /// The worker's place among all workers.
     pub room: Option<OwnedSemaphorePermit>,
 }

@@ -1,8 +1,8 @@
 //! The processes between the server and a function.
 
-use super::mounts;
 use super::plan::{Confine, Isolation, Plan, Report, Run};
 use super::{FUNCTION_GID, FUNCTION_UID, NOBODY, SANDBOX_COMMAND};
+use super::{landlock, mounts, network, seccomp};
 use crate::{caps, files};
 use millstream_host::{fs, threads};
 use nix::errno::Errno;
@@ -53,7 +53,8 @@ pub fn sandbox_main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let stage = args.next();
     close_inherited();
     let result = match stage.as_deref().and_then(std::ffi::OsStr::to_str) {
-        None => enter_namespaces(),
+        None => enter_namespaces(CloneFlags::empty()),
+        Some("own-network") => enter_namespaces(CloneFlags::CLONE_NEWNET),
         Some("inner") => be_first_process(Confine::Nested),
         Some("inner-of-two") => be_first_process(Confine::Switch),
         Some("map") => map_two_users(args.next()),
@@ -84,7 +85,7 @@ fn close_inherited() {
 }
 
 /// Stage 1: everything of its own, as far as an unprivileged process may have it.
-fn enter_namespaces() -> Result<(), Refused> {
+fn enter_namespaces(more: CloneFlags) -> Result<(), Refused> {
     let (uid, gid) = (geteuid(), getegid());
     let mapper = if uid.is_root() { Some(start_mapper().step("start the mapper of users")?) } else { None };
     unshare(CloneFlags::CLONE_NEWUSER).step("create a user namespace")?;
@@ -100,9 +101,10 @@ fn enter_namespaces() -> Result<(), Refused> {
         CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWPID
             | CloneFlags::CLONE_NEWIPC
-            | CloneFlags::CLONE_NEWUTS,
+            | CloneFlags::CLONE_NEWUTS
+            | more,
     )
-    .step("create mount, process, IPC and host-name namespaces")?;
+    .step("create mount, process, IPC, host-name and network namespaces")?;
     let status = Command::new(SELF_EXE)
         .args([SANDBOX_COMMAND, stage])
         .env_clear()
@@ -147,6 +149,10 @@ fn be_first_process(confine: Confine) -> Result<(), Refused> {
     prctl::set_pdeathsig(Signal::SIGKILL).step("die with the parent")?;
     let mut plan = read_plan()?;
     plan.run.confine = confine;
+    if let Some(ports) = &plan.ports {
+        let control = UnixStream::from(control().step("duplicate the control socket")?);
+        network::set_up(&control, ports)?;
+    }
     sethostname("169-254-10-1").step("set the host name")?;
     for text in mounts::build_root(&plan)? {
         tell(&Report::Note { text }).step("report")?;
@@ -241,6 +247,9 @@ fn become_function() -> Result<(), Refused> {
         .step("limit open files")?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0).step("forbid core files")?;
     prctl::set_no_new_privs().step("give up new privileges")?;
+    if run.confine != Confine::No {
+        landlock::restrict().step("restrict the file system")?;
+    }
     prctl::set_pdeathsig(Signal::SIGKILL).step("die with the parent")?;
     let null = std::fs::OpenOptions::new().read(true).open("/dev/null").step("open /dev/null")?;
     dup2_stdin(null.as_fd()).step("close standard input")?;
@@ -248,6 +257,9 @@ fn become_function() -> Result<(), Refused> {
     let Some((program, args)) = run.argv.split_first() else {
         return Err(Refused { step: "find the program".to_owned(), why: "none was named".to_owned() });
     };
+    if run.confine != Confine::No {
+        seccomp::restrict()?;
+    }
     let error = Command::new(program).args(args).env_clear().envs(run.env).exec();
     let why = error
         .raw_os_error()
@@ -326,8 +338,9 @@ fn say(mut control: UnixStream, report: &Report) -> io::Result<()> {
 }
 
 /// Which stage the server starts for an isolation.
-pub(crate) fn first_stage(isolation: Isolation) -> Option<&'static str> {
-    match isolation {
+pub(crate) fn first_stage(plan: &Plan) -> Option<&'static str> {
+    match plan.isolation {
+        Isolation::Namespaces if plan.ports.is_some() => Some("own-network"),
         Isolation::Namespaces => None,
         Isolation::Process => Some("process"),
     }

@@ -2,15 +2,16 @@
 
 use super::SANDBOX_COMMAND;
 use super::init::first_stage;
+use super::network;
 use super::plan::{Isolation, Plan, Report};
 use crate::caps;
-use std::io;
+use std::io::{self, Cursor, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Chain};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
@@ -24,7 +25,9 @@ pub(crate) struct Launched {
     pub output: Option<OwnedFd>,
     ending: Ending,
     child: Child,
-    reports: BufReader<UnixStream>,
+    /// Listening in the sandbox's own network, in the order of the plan's ports.
+    pub sockets: Vec<OwnedFd>,
+    reports: BufReader<Chain<Cursor<Vec<u8>>, UnixStream>>,
 }
 
 /// Ends a sandbox from anywhere.
@@ -47,7 +50,7 @@ pub(crate) async fn launch(exe: &Path, plan: &Plan) -> io::Result<Launched> {
     let (output, written) = io::pipe()?;
     let child = Command::new(exe)
         .arg(SANDBOX_COMMAND)
-        .args(first_stage(plan.isolation))
+        .args(first_stage(plan))
         .env_clear()
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::from(written.try_clone()?))
@@ -57,17 +60,33 @@ pub(crate) async fn launch(exe: &Path, plan: &Plan) -> io::Result<Launched> {
         .spawn()?;
     let pid = child.id();
     let control = Arc::new(ours.try_clone()?);
-    ours.set_nonblocking(true)?;
-    let mut reports = BufReader::new(UnixStream::from_std(ours)?);
     let mut line = serde_json::to_vec(plan)?;
     line.push(b'\n');
-    match reports.write_all(&line).await {
+    let wants_sockets = plan.ports.is_some();
+    let (ours, sockets, said) =
+        tokio::task::spawn_blocking(move || give_plan(ours, &line, wants_sockets)).await??;
+    ours.set_nonblocking(true)?;
+    let reports = BufReader::new(Cursor::new(said).chain(UnixStream::from_std(ours)?));
+    let ending = Ending { control };
+    Ok(Launched { exe: exe.to_owned(), pid, output: Some(output.into()), ending, child, sockets, reports })
+}
+
+type Given = (std::os::unix::net::UnixStream, Vec<OwnedFd>, Vec<u8>);
+
+/// Send the plan, and take the sockets that are the answer to it if there are to be any. Waits where nobody else does.
+fn give_plan(
+    mut ours: std::os::unix::net::UnixStream,
+    line: &[u8],
+    wants_sockets: bool,
+) -> io::Result<Given> {
+    match ours.write_all(line) {
         // It ended before it read: its report says why.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
         _ => {}
     }
-    let ending = Ending { control };
-    Ok(Launched { exe: exe.to_owned(), pid, output: Some(output.into()), ending, child, reports })
+    let (sockets, said) =
+        if wants_sockets { network::receive(&ours, caps::PROBE_TIMEOUT)? } else { (Vec::new(), Vec::new()) };
+    Ok((ours, sockets, said))
 }
 
 impl Launched {

@@ -10,16 +10,20 @@
 //! sandbox, so no worker outlives a server that was killed.
 
 mod init;
+mod landlock;
 mod launch;
 mod mounts;
+mod network;
 mod plan;
 mod probe;
+mod seccomp;
 
 pub use init::sandbox_main;
 pub(crate) use launch::{Ending, Launched, launch};
 pub(crate) use mounts::shown_around;
-pub use plan::Isolation;
+pub(crate) use network::RUNTIME_API_PORT;
 pub(crate) use plan::{Confine, Plan, Report, Run};
+pub use plan::{Isolation, Network};
 pub use probe::IsolationUnavailable;
 pub(crate) use probe::probe;
 

@@ -19,6 +19,25 @@ pub enum Isolation {
     Process,
 }
 
+/// What of the network a function reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Network {
+    /// All that the server's machine reaches, as functions on AWS reach the internet. Services on the machine's loopback
+    /// interface are part of it.
+    #[default]
+    Host,
+    /// The server, and nothing else: a network namespace of its own.
+    EndpointOnly,
+    /// Nothing at all, not even the server.
+    None,
+}
+
+impl Network {
+    pub(crate) fn is_own(self) -> bool {
+        self != Self::Host
+    }
+}
+
 /// Everything that the sandbox needs to start one worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -37,6 +56,8 @@ pub(crate) struct Plan {
     pub lang: Option<PathBuf>,
     /// Size of /tmp in MiB.
     pub tmp_mb: u32,
+    /// Ports of the sandbox's own network on which the server listens; `None` if it has the host's network.
+    pub ports: Option<Vec<u16>>,
     pub run: Run,
 }
 

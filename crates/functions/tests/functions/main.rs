@@ -11,6 +11,8 @@ mod death;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod escape;
+#[cfg(test)]
 mod node;
 mod python;
 #[cfg(test)]
