@@ -22,7 +22,8 @@ pub(super) async fn call<T: DeserializeOwned>(
 ) -> Result<T, CallError> {
     let (target, body) = (format!("Kinesis_20131202.{operation}"), input.to_string());
     let answer = Answer::default();
-    let call = connection.kinesis.tag_resource().customize();
+    // It has no member that must be given, and an empty answer.
+    let call = connection.kinesis.deregister_stream_consumer().customize();
     let call = call.mutate_request(move |request| {
         *request.body_mut() = body.clone().into();
         request.headers_mut().insert("x-amz-target", target.clone());
