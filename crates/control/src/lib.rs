@@ -36,9 +36,9 @@ pub use command::{
     DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeregisterConsumer, FinishEncryptionChange,
     FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion, PublishVersion, RecordResult,
     RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream,
-    ReserveConcurrency, RetentionChange, ScaleStream, SetCommitment, SetDistribution, SetPolicy, SetQueuePolicy,
-    SettleMapping, SplitShard, StartEncryption, StopEncryption, Tagged, UpdateAlias, UpdateFunction,
-    UpdateShardCount, WarmUp,
+    ReserveConcurrency, RetentionChange, ScaleStream, SetCommitment, SetDistribution, SetPolicy,
+    SetQueuePolicy, SettleMapping, SplitShard, StartEncryption, StopEncryption, Tagged, UpdateAlias,
+    UpdateFunction, UpdateShardCount, WarmUp,
 };
 pub use encryption::{DataKey, Encryption, EncryptionChange};
 pub use entry::{Entry, EntryError};

@@ -9,8 +9,9 @@ use millstream_control::{
     Distribution, FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
     PublishLayerVersion, PublishVersion, QueueBegin, QueueSettings, RecordResult, RegisterConsumer,
     RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment,
-    SetDistribution, SetPolicy, SetQueuePolicy, SettleMapping, ShardMetric, Source, StartEncryption, StartingPosition, State,
-    StopEncryption, StreamMode, Tagged, UpdateAlias, UpdateFunction, UpdateShardCount, WarmUp,
+    SetDistribution, SetPolicy, SetQueuePolicy, SettleMapping, ShardMetric, Source, StartEncryption,
+    StartingPosition, State, StopEncryption, StreamMode, Tagged, UpdateAlias, UpdateFunction,
+    UpdateShardCount, WarmUp,
 };
 use millstream_types::{HashKey, LogShard, Position, ShardId, Timestamp};
 use std::collections::BTreeMap;

@@ -60,7 +60,13 @@ impl Limits {
     /// `None` if nothing is limited.
     pub(crate) fn new(settings: LimitSettings) -> Option<Self> {
         let met = settings::known().map(|(name, _)| (name, AtomicU64::new(0))).collect();
-        let limits = Self { settings, rates: Buckets::default(), turn: Mutex::default(), daily: daily::Uses::default(), met };
+        let limits = Self {
+            settings,
+            rates: Buckets::default(),
+            turn: Mutex::default(),
+            daily: daily::Uses::default(),
+            met,
+        };
         (!limits.settings.is_empty()).then_some(limits)
     }
 

@@ -28,7 +28,9 @@ const fn family(
 const QUEUE: [Family; 12] = [
     family("visible_records", "Records that the next receive may return", |m, _| Some(m.visible)),
     family("in_flight_records", "Records that a receiver has", |m, _| Some(m.in_flight)),
-    family("visible_dead_letters", "Dead letters that the next receive may return", |m, _| Some(m.dead_visible)),
+    family("visible_dead_letters", "Dead letters that the next receive may return", |m, _| {
+        Some(m.dead_visible)
+    }),
     family(
         "in_flight_dead_letters",
         "Dead letters that a receiver has, and records received for the last time",

@@ -265,8 +265,14 @@ async fn encryption_is_started_and_stopped_so_often_a_day() {
     service.call(start, kms("alias/orders")).await;
     active(&service).await;
     for (operation, message) in [
-        (start, "Server-side encryption of stream s under account 000000000000 cannot be applied more than 2 times"),
-        (stop, "The end of server-side encryption of stream s under account 000000000000 cannot be applied more than 1 times"),
+        (
+            start,
+            "Server-side encryption of stream s under account 000000000000 cannot be applied more than 2 times",
+        ),
+        (
+            stop,
+            "The end of server-side encryption of stream s under account 000000000000 cannot be applied more than 1 times",
+        ),
     ] {
         let (code, said) = service.refused(operation, kms("alias/orders")).await;
         assert!(code == "LimitExceededException" && said.starts_with(message), "{code}: {said}");

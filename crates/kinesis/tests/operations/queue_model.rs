@@ -155,7 +155,8 @@ impl World {
             self.received(kind, &record, secs);
         }
         if in_vain {
-            let stuck: Vec<_> = self.fates.iter().filter(|(_, fate)| self.is_available(**fate, kind)).collect();
+            let stuck: Vec<_> =
+                self.fates.iter().filter(|(_, fate)| self.is_available(**fate, kind)).collect();
             assert!(stuck.is_empty(), "seed {}: not delivered: {stuck:?}", self.seed);
         }
     }
@@ -166,7 +167,10 @@ impl World {
         assert_eq!(record["PartitionKey"], value.to_string());
         let fate = self.fates[&value];
         let seed = self.seed;
-        assert!(self.is_available(fate, kind), "seed {seed}: {value} was received as {kind:?}, and is {fate:?}");
+        assert!(
+            self.is_available(fate, kind),
+            "seed {seed}: {value} was received as {kind:?}, and is {fate:?}"
+        );
         let (count, number, dead) = match fate {
             Fate::Open { count, number, dead, .. } => (count + 1, number + 1, dead),
             _ => (1, 1, false),
@@ -195,8 +199,7 @@ impl World {
             }
             _ => (kind.operation("Acknowledge", ""), json!({"ReceiptHandle": receipt.handle})),
         };
-        let answer =
-            self.service.ask(&operation, json!({"QueueARN": self.queue, "Entries": [entry]})).await;
+        let answer = self.service.ask(&operation, json!({"QueueARN": self.queue, "Entries": [entry]})).await;
         let refused = answer["Failed"][0]["ErrorCode"].as_str();
         let fate = self.fates[&receipt.value];
         let expected = match fate {

@@ -52,8 +52,7 @@ impl Service {
     }
 
     pub(crate) async fn receive(&self, operation: &str, arn: &str, visibility: u64) -> Vec<Value> {
-        let input =
-            json!({"QueueARN": arn, "WaitTimeSeconds": 1, "VisibilityTimeoutSeconds": visibility});
+        let input = json!({"QueueARN": arn, "WaitTimeSeconds": 1, "VisibilityTimeoutSeconds": visibility});
         serde_json::from_value(self.ask(operation, input).await["QueueRecords"].take()).unwrap()
     }
 
@@ -103,7 +102,10 @@ async fn a_queue_is_measured() {
     let letters = service.receive(RECEIVE_DEAD, &arn, 600).await;
     assert_eq!(letters.len(), 6);
     service
-        .call("AcknowledgeDeadLetterQueueRecords", json!({"QueueARN": arn, "Entries": entries(&letters[..1])}))
+        .call(
+            "AcknowledgeDeadLetterQueueRecords",
+            json!({"QueueARN": arn, "Entries": entries(&letters[..1])}),
+        )
         .await;
     service
         .call("RestoreDeadLetterQueueRecords", json!({"QueueARN": arn, "Entries": entries(&letters[1..3])}))

@@ -151,7 +151,9 @@ pub(crate) async fn run(arguments: QueueArguments) -> Result<ExitCode> {
         QueueCommand::Describe { queue } => show::one(&connection, &find(&connection, &queue).await?)?,
         QueueCommand::Update { queue, settings } => update(&connection, &queue, &settings).await?,
         QueueCommand::Delete { queue, wait } => delete(&connection, &queue, wait).await?,
-        QueueCommand::Receive(receive) => return records::receive(&connection, Letters::Living, &receive).await,
+        QueueCommand::Receive(receive) => {
+            return records::receive(&connection, Letters::Living, &receive).await;
+        }
         QueueCommand::Ack(settle) => {
             return records::settle(&connection, Letters::Living, Settling::Acknowledge, &settle).await;
         }
@@ -236,7 +238,8 @@ async fn list(connection: &Connection, stream: Option<&StreamRef>) -> Result<()>
             format!("{stream} has no queues. `millstream queue create {stream} NAME` makes one")
         }
         ([], None) => {
-            "There are no queues. `millstream queue create STREAM NAME` makes one on an on-demand stream".to_owned()
+            "There are no queues. `millstream queue create STREAM NAME` makes one on an on-demand stream"
+                .to_owned()
         }
         (queues, _) => show::render(queues),
     })

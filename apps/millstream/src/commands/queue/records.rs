@@ -110,7 +110,9 @@ impl Settling {
     fn entry(self, handle: &str) -> Value {
         match self {
             Self::Acknowledge | Self::Restore => json!({ "ReceiptHandle": handle }),
-            Self::Hide(span) => json!({ "ReceiptHandle": handle, "VisibilityTimeoutSeconds": span.as_secs() }),
+            Self::Hide(span) => {
+                json!({ "ReceiptHandle": handle, "VisibilityTimeoutSeconds": span.as_secs() })
+            }
         }
     }
 }

@@ -35,7 +35,10 @@ impl fmt::Display for QueueRef {
 }
 
 /// All queues, or those of a stream.
-pub(super) async fn all(connection: &Connection, stream_arn: Option<&str>) -> Result<Vec<Summary>, CallError> {
+pub(super) async fn all(
+    connection: &Connection,
+    stream_arn: Option<&str>,
+) -> Result<Vec<Summary>, CallError> {
     let mut queues = Vec::new();
     let mut token: Option<String> = None;
     loop {
@@ -71,7 +74,9 @@ pub(super) async fn arn(connection: &Connection, queue: &QueueRef) -> Result<Str
                  STREAM {name}` makes it"
             ),
         },
-        _ => bail!("several queues are named {name}\n  Name one by its ARN: `millstream queue list` shows them"),
+        _ => bail!(
+            "several queues are named {name}\n  Name one by its ARN: `millstream queue list` shows them"
+        ),
     }
 }
 

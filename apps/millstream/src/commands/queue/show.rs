@@ -30,7 +30,9 @@ pub(super) fn one(connection: &Connection, queue: &Description) -> Result<()> {
 
 fn visibility(attributes: Option<&Attributes>) -> String {
     let seconds = attributes.and_then(|attributes| attributes.visibility_timeout_seconds);
-    seconds.map(|seconds| format!("hidden for {} once received", table::count(seconds, "second"))).unwrap_or_default()
+    seconds
+        .map(|seconds| format!("hidden for {} once received", table::count(seconds, "second")))
+        .unwrap_or_default()
 }
 
 fn dead_letters(attributes: Option<&Attributes>) -> String {
@@ -83,7 +85,8 @@ pub(super) fn summary_to_json(queue: &Summary) -> Value {
 pub(super) fn render(queues: &[Summary]) -> String {
     let mut table = table::Table::new(["queue", "stream", "status", "created"]);
     for queue in queues {
-        let streams = queue.streams.iter().map(|stream| StreamRef::Arn(stream.stream_arn.clone()).to_string());
+        let streams =
+            queue.streams.iter().map(|stream| StreamRef::Arn(stream.stream_arn.clone()).to_string());
         let streams = streams.collect::<Vec<_>>().join(", ");
         let created = queue.queue_creation_timestamp.to_string();
         table.row([queue.queue_name.clone(), streams, queue.queue_status.clone(), created]);
