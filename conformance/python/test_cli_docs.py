@@ -28,7 +28,7 @@ class Examples(unittest.TestCase):
 
     def test_the_page_names_every_command(self):
         text = (ROOT / "docs" / "command-line.md").read_text()
-        for command in ("stream", "shard", "consumer", "function", "mapping"):
+        for command in ("stream", "shard", "consumer", "queue", "function", "mapping"):
             row = next(line for line in text.splitlines() if line.startswith(f"| `millstream {command}`"))
             done = subprocess.run([binary(), command, "--help"], capture_output=True, text=True, timeout=60, check=True)
             for name in re.findall(r"^  ([a-z-]+)", done.stdout.split("Commands:")[1].split("Options:")[0], re.MULTILINE):

@@ -3,6 +3,7 @@ use crate::commands::completions::CompletionsArguments;
 use crate::commands::consumer::ConsumerArguments;
 use crate::commands::function::FunctionArguments;
 use crate::commands::mapping::MappingArguments;
+use crate::commands::queue::QueueArguments;
 use crate::commands::shard::ShardArguments;
 use crate::commands::stream::StreamArguments;
 use crate::config::LogFormat;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Shard(ShardArguments),
     /// Register, list and deregister consumers (enhanced fan-out)
     Consumer(ConsumerArguments),
+    /// Create, list and delete queues; receive and acknowledge their records
+    Queue(QueueArguments),
     /// Deploy, invoke, list and delete functions and layers
     Function(FunctionArguments),
     /// Map streams to functions

@@ -52,6 +52,7 @@ pub fn main() -> ExitCode {
             cli::Command::Stream(arguments) => commands::stream::run(arguments).await,
             cli::Command::Shard(arguments) => commands::shard::run(arguments).await,
             cli::Command::Consumer(arguments) => commands::consumer::run(arguments).await,
+            cli::Command::Queue(arguments) => commands::queue::run(arguments).await,
             cli::Command::Function(arguments) => commands::function::run(arguments).await,
             cli::Command::Mapping(arguments) => commands::mapping::run(arguments).await,
             cli::Command::Log(command) => log_command::run(command),

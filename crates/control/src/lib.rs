@@ -37,8 +37,8 @@ pub use command::{
     FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion, PublishVersion, RecordResult,
     RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream,
     ReserveConcurrency, RetentionChange, ScaleStream, SetCommitment, SetDistribution, SetPolicy,
-    SettleMapping, SplitShard, StartEncryption, StopEncryption, Tagged, UpdateAlias, UpdateFunction,
-    UpdateShardCount, WarmUp,
+    SetQueuePolicy, SettleMapping, SplitShard, StartEncryption, StopEncryption, Tagged, UpdateAlias,
+    UpdateFunction, UpdateShardCount, WarmUp,
 };
 pub use encryption::{DataKey, Encryption, EncryptionChange};
 pub use entry::{Entry, EntryError};

@@ -45,6 +45,9 @@ pub struct Queue {
     /// opened later and is delivered whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<QueueBegin>,
+    /// Its resource policy, as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -191,7 +191,11 @@ pub(crate) async fn answer(
         Route::Health => operator::health(&*front.health, signed),
         Route::Metrics => match access::metrics(&front.keyring, &parts, peer, front.clock.now()) {
             Ok(()) => {
-                let text = front.metrics.render(|text| front.kinesis.write_metrics(text));
+                let queues = Box::pin(front.kinesis.queue_metrics()).await;
+                let text = front.metrics.render(|text| {
+                    front.kinesis.write_metrics(text);
+                    text.push_str(&queues);
+                });
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 operator::answer(StatusCode::OK, kind, text.into())
             }

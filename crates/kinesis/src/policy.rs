@@ -3,28 +3,44 @@
 use crate::Kinesis;
 use crate::error::{self, Failure};
 use millstream_api_kinesis::Operation;
-use millstream_control::SetPolicy;
+use millstream_control::{SetPolicy, SetQueuePolicy};
 use millstream_iam::{Kind, Policy, caps};
+use millstream_types::Arn;
 use std::collections::BTreeMap;
 
-/// What a stream or consumer has that policies ask for.
+/// What a stream, consumer or queue has that policies ask for.
 #[derive(Debug, Default)]
 pub(crate) struct Attached {
     pub(crate) tags: Option<BTreeMap<String, String>>,
     pub(crate) policy: Option<Policy>,
 }
 
-/// What has a resource policy: a stream, or one of its consumers.
+/// What has a resource policy.
 pub(crate) struct Governed {
-    stream: String,
-    consumer: Option<String>,
+    what: What,
     arn: String,
     pub(crate) policy: Option<String>,
+}
+
+enum What {
+    /// By its key.
+    Stream(String),
+    /// By its stream's key, and its name.
+    Consumer(String, String),
+    /// By its id.
+    Queue(String),
 }
 
 impl Kinesis {
     /// What is attached to the resource with this ARN; nothing if there is no such resource.
     pub(crate) fn attached(&self, arn: &str) -> Attached {
+        // It was read when it was put.
+        let read = |text: &str| Policy::parse(text, Kind::Resource).ok();
+        if is_queue(arn) {
+            let Ok(queue) = self.queue(arn) else { return Attached::default() };
+            let policy = queue.policy.as_deref().and_then(read);
+            return Attached { tags: Some(queue.tags.clone()), policy };
+        }
         let Ok(stream) = self.stream(None, Some(arn)) else { return Attached::default() };
         let (tags, policy) = if arn.contains("/consumer/") {
             let Some(consumer) = stream.consumer_by_arn(arn) else { return Attached::default() };
@@ -32,22 +48,30 @@ impl Kinesis {
         } else {
             (&stream.tags, &stream.policy)
         };
-        // It was read when it was put.
-        let policy = policy.as_deref().and_then(|text| Policy::parse(text, Kind::Resource).ok());
-        Attached { tags: Some(tags.clone()), policy }
+        Attached { tags: Some(tags.clone()), policy: policy.as_deref().and_then(read) }
     }
 
-    /// The stream or consumer with this ARN.
+    /// The stream, consumer or queue with this ARN.
     pub(crate) fn governed(&self, arn: &str) -> Result<Governed, Failure> {
+        if is_queue(arn) {
+            let queue = self.queue(arn)?;
+            let (id, arn, policy) = (queue.id.clone(), queue.arn.clone(), queue.policy.clone());
+            return Ok(Governed { what: What::Queue(id), arn, policy });
+        }
         if arn.contains("/consumer/") {
             let (stream, consumer) = self.consumer(Some(arn), None, None)?;
-            let (stream, arn) = (stream.name.clone(), consumer.arn);
-            return Ok(Governed { stream, consumer: Some(consumer.name), arn, policy: consumer.policy });
+            let what = What::Consumer(stream.name.clone(), consumer.name);
+            return Ok(Governed { what, arn: consumer.arn, policy: consumer.policy });
         }
         let stream = self.stream(None, Some(arn))?;
         let (arn, policy) = (stream.arn.clone(), stream.policy.clone());
-        Ok(Governed { stream: stream.name.clone(), consumer: None, arn, policy })
+        Ok(Governed { what: What::Stream(stream.name.clone()), arn, policy })
     }
+}
+
+/// Whether this is the ARN of a queue, and not that of a stream with such a name.
+fn is_queue(arn: &str) -> bool {
+    arn.parse::<Arn>().is_ok_and(|arn| arn.resource.starts_with("queue/"))
 }
 
 impl Governed {
@@ -58,8 +82,17 @@ impl Governed {
 
     /// Put a policy in the place of the one that is there, or take it away. Whether there was one.
     pub(crate) async fn set(&self, service: &Kinesis, policy: Option<String>) -> Result<bool, Failure> {
-        let set = SetPolicy { stream: self.stream.clone(), consumer: self.consumer.clone(), policy };
-        let done = service.control().submit(set).await;
+        let control = service.control();
+        let done = match &self.what {
+            What::Stream(stream) => {
+                control.submit(SetPolicy { stream: stream.clone(), consumer: None, policy }).await
+            }
+            What::Consumer(stream, name) => {
+                let (stream, consumer) = (stream.clone(), Some(name.clone()));
+                control.submit(SetPolicy { stream, consumer, policy }).await
+            }
+            What::Queue(id) => control.submit(SetQueuePolicy { id: id.clone(), policy }).await,
+        };
         done.map_err(|error| error::control(error, &service.home.account))
     }
 

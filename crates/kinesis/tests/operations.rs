@@ -18,6 +18,10 @@ mod limits;
 mod metrics;
 #[path = "operations/policies.rs"]
 mod policies;
+#[path = "operations/queue_model.rs"]
+mod queue_model;
+#[path = "operations/queues.rs"]
+mod queues;
 #[path = "operations/resharding.rs"]
 mod resharding;
 #[path = "operations/retention.rs"]

@@ -5,6 +5,7 @@ use crate::caps;
 use crate::change::Change;
 use crate::delivery::{Deliveries, Delivery, Place};
 use crate::journal::Journal;
+use crate::measure::{Counts, Measured};
 use crate::receipt::{Kind, Receipt};
 use crate::service::{Delivered, QueueError, Receive, SettleError, Settlement, What};
 use futures_util::StreamExt;
@@ -27,6 +28,7 @@ pub(crate) type SettleReply = oneshot::Sender<Result<Vec<Result<(), SettleError>
 pub(crate) enum Job {
     Receive(Receive, ReceiveReply),
     Settle(Kind, Vec<Settlement>, SettleReply),
+    Measure(oneshot::Sender<Measured>),
 }
 
 /// Somebody who waits for a record.
@@ -45,23 +47,28 @@ enum Answer {
 
 pub(crate) struct Actor {
     id: String,
-    engine: Engine,
+    pub(crate) engine: Engine,
     journal: Journal,
-    state: Deliveries,
+    pub(crate) state: Deliveries,
+    pub(crate) counts: Counts,
     jobs: mpsc::Receiver<Job>,
     waiting: VecDeque<Waiting>,
+    /// What the queue was last seen to allow.
+    max_receives: Option<u32>,
     /// The shard that was read last: the next receive begins after it.
     last_read: Option<ShardId>,
     /// Changes applied and not yet durable, and what undoes them.
     changes: Vec<Change>,
     undo: Vec<Change>,
+    /// What they come to.
+    uncounted: Counts,
     answers: Vec<Answer>,
 }
 
 /// The queue and its stream as they are now.
-struct View {
+pub(crate) struct View {
     queue: Arc<Queue>,
-    stream: Arc<Stream>,
+    pub(crate) stream: Arc<Stream>,
 }
 
 impl Actor {
@@ -77,11 +84,14 @@ impl Actor {
             engine,
             journal,
             state,
+            counts: Counts::default(),
             jobs,
             waiting: VecDeque::new(),
+            max_receives: None,
             last_read: None,
             changes: Vec::new(),
             undo: Vec::new(),
+            uncounted: Counts::default(),
             answers: Vec::new(),
         }
     }
@@ -128,7 +138,7 @@ impl Actor {
         let gone: Vec<ShardId> =
             self.state.lanes.keys().filter(|shard| view.stream.shard(**shard).is_none()).copied().collect();
         for shard in gone {
-            self.state.forget(shard);
+            self.counts.expired += self.state.forget(shard) as u64;
         }
         for shard in &view.stream.shards {
             // Where it begins is in the control state, so it need not be in the journal.
@@ -138,10 +148,26 @@ impl Actor {
                 ..crate::delivery::Lane::default()
             });
         }
+        if self.max_receives != view.queue.settings.max_receives {
+            self.max_receives = view.queue.settings.max_receives;
+            self.bury(view);
+        }
+    }
+
+    /// What was received as often as the queue allows now is a dead letter, although it was not when it was received.
+    fn bury(&mut self, view: &View) {
+        let over = |delivery: &Delivery| !delivery.dead && is_last(delivery.count, view);
+        let lanes = self.state.lanes.iter();
+        let all = lanes.flat_map(|(id, lane)| lane.outstanding.iter().map(|(at, of)| (*id, *at, *of)));
+        for (shard, position, delivery) in all.filter(|(.., of)| over(of)).collect::<Vec<_>>() {
+            self.uncounted.died += 1;
+            self.change(Change::Set(shard, position, Delivery { dead: true, ..delivery }));
+        }
     }
 
     async fn take(&mut self, job: Job, view: &View) {
         match job {
+            Job::Measure(reply) => drop(reply.send(self.measure(view).await)),
             Job::Settle(kind, settlements, reply) => {
                 let secret = view.queue.secret.as_bytes().to_vec();
                 let results =
@@ -208,6 +234,13 @@ impl Actor {
         }
         let now = self.engine.now();
         let (shard, position) = place;
+        let counts = &mut self.uncounted;
+        match (settlement.what, kind) {
+            (What::Acknowledge, Kind::Record) => counts.acknowledged += 1,
+            (What::Acknowledge, Kind::DeadLetter) => counts.dead_acknowledged += 1,
+            (What::Restore, _) => counts.restored += 1,
+            (What::Hide { .. }, _) => {}
+        }
         self.change(match settlement.what {
             What::Acknowledge => Change::Remove(shard, position),
             What::Hide { secs } => {
@@ -250,11 +283,12 @@ impl Actor {
             let Some(of) = view.stream.shard(shard) else { return Ok(()) };
             // The queue was set to fewer receives since.
             if !delivery.dead && is_last(delivery.count, view) {
+                self.uncounted.died += 1;
                 self.change(Change::Set(shard, position, Delivery { dead: true, ..delivery }));
                 continue;
             }
             match self.record(&view.stream, of, position).await? {
-                None => self.change(Change::Remove(shard, position)),
+                None => self.expired(shard, position),
                 Some(record) => {
                     let next = Delivery {
                         count: delivery.count.saturating_add(1),
@@ -302,6 +336,10 @@ impl Actor {
             };
             let page = self.engine.read(&view.stream, shard, next, limit).await?;
             self.last_read = Some(id);
+            // All that was there has expired unreceived: who waits must not be woken for it again and again.
+            if page.records.is_empty() && page.next > next {
+                self.change(Change::Next(id, page.next));
+            }
             for record in page.records {
                 // The first comes however large it is; others only if they fit.
                 if out.bytes > 0 && out.bytes + record.size() > caps::ANSWER_BYTES {
@@ -330,10 +368,16 @@ impl Actor {
             let gone: Vec<Position> =
                 lane.iter().flat_map(|lane| lane.outstanding.range(..first).map(|(at, _)| *at)).collect();
             for position in gone {
-                self.change(Change::Remove(shard.id, position));
+                self.expired(shard.id, position);
             }
         }
         Ok(())
+    }
+
+    /// The stream has forgotten a record.
+    fn expired(&mut self, shard: ShardId, position: Position) {
+        self.uncounted.expired += 1;
+        self.change(Change::Remove(shard, position));
     }
 
     fn deliver(
@@ -347,7 +391,13 @@ impl Actor {
     ) {
         let (shard, position) = place;
         // From when it is visible again. Until then its receiver may acknowledge it as any other.
-        let delivery = Delivery { dead: delivery.dead || is_last(delivery.count, view), ..delivery };
+        let dies = !delivery.dead && is_last(delivery.count, view);
+        match kind {
+            Kind::Record => self.uncounted.received += 1,
+            Kind::DeadLetter => self.uncounted.dead_received += 1,
+        }
+        self.uncounted.died += u64::from(dies);
+        let delivery = Delivery { dead: delivery.dead || dies, ..delivery };
         self.change(Change::Set(shard, position, delivery));
         let receipt = Receipt { kind, shard, position, number: delivery.number };
         out.places.insert(place);
@@ -385,9 +435,11 @@ impl Actor {
         let changes = std::mem::take(&mut self.changes);
         let undo = std::mem::take(&mut self.undo);
         let answers = std::mem::take(&mut self.answers);
+        let counts = std::mem::take(&mut self.uncounted);
         let written =
             if changes.is_empty() { Ok(()) } else { self.journal.write(changes, self.engine.now()).await };
         let Err(error) = written else {
+            self.counts.add(counts);
             for answer in answers {
                 match answer {
                     Answer::Received(reply, records) => drop(reply.send(Ok(records))),
@@ -429,8 +481,8 @@ impl Actor {
                 at = Some(at.map_or(wanted, |at| at.min(wanted)));
             }
         };
-        if !self.waiting.is_empty() {
-            // A record that becomes visible may be one for either: it may be a dead letter by then.
+        // Only for those who can have it: one who waits for dead letters would be woken for a record again and again.
+        if kinds(Kind::Record) {
             visible(self.state.next_visible(false));
         }
         if kinds(Kind::DeadLetter) {

@@ -30,3 +30,6 @@ pub(crate) const JOURNAL_RECORDS: usize = 10_000;
 
 /// How long to wait before work that failed is tried again.
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
+
+/// How long one that measures waits for a queue, which may be waiting for the disk.
+pub(crate) const MEASURE: Duration = Duration::from_secs(2);

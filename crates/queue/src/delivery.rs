@@ -81,6 +81,11 @@ impl Deliveries {
         due.map(|(_, _, shard, position)| (*shard, *position)).find(|place| !but.contains(place))
     }
 
+    /// Whether each outstanding record is a dead letter, and from when it can be received.
+    pub(crate) fn times(&self) -> impl Iterator<Item = (bool, Timestamp)> {
+        self.order.iter().map(|(dead, at, ..)| (*dead, *at))
+    }
+
     /// When the next record that is not visible yet becomes so.
     pub(crate) fn next_visible(&self, dead: bool) -> Option<Timestamp> {
         let start = (dead, Timestamp::ZERO, ShardId(0), Position(0));
@@ -88,12 +93,14 @@ impl Deliveries {
     }
 
     /// Forget a shard that has expired with all its records.
-    pub(crate) fn forget(&mut self, shard: ShardId) {
-        if let Some(lane) = self.lanes.remove(&shard) {
-            for (position, delivery) in lane.outstanding {
-                self.order.remove(&(delivery.dead, delivery.visible_at, shard, position));
-            }
+    /// Says how many were outstanding.
+    pub(crate) fn forget(&mut self, shard: ShardId) -> usize {
+        let outstanding = self.lanes.remove(&shard).unwrap_or_default().outstanding;
+        let count = outstanding.len();
+        for (position, delivery) in outstanding {
+            self.order.remove(&(delivery.dead, delivery.visible_at, shard, position));
         }
+        count
     }
 
     /// The changes that make this state of an empty one.

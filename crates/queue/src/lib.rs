@@ -12,9 +12,11 @@ mod caps;
 mod change;
 mod delivery;
 mod journal;
+mod measure;
 mod receipt;
 mod service;
 mod supervisor;
 
+pub use measure::{Counts, Measured};
 pub use receipt::{Kind, Receipt};
 pub use service::{Delivered, QueueError, Queues, Receive, SettleError, Settlement, What};

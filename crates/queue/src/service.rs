@@ -1,8 +1,11 @@
 use crate::actor::{Actor, Job};
 use crate::caps;
+use crate::measure::Measured;
 use crate::receipt::{Kind, Receipt};
 use crate::supervisor;
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use millstream_engine::{Engine, EngineError};
 use millstream_log::AppendError;
 use millstream_types::{SequenceNumber, Timestamp};
@@ -143,6 +146,27 @@ impl Queues {
         let (reply, answer) = oneshot::channel();
         self.send(id, Job::Settle(kind, settlements, reply))?;
         answer.await.map_err(|_gone| QueueError::NotOpen)?
+    }
+
+    /// What is measured of the queues that deliver, by their id. One that does not answer soon is left out.
+    pub async fn measure(&self) -> Vec<(String, Measured)> {
+        let open: Vec<_> = self.open.all().iter().map(|(id, jobs)| (id.clone(), jobs.clone())).collect();
+        let answers = open.into_iter().map(|(id, jobs)| async move {
+            let (reply, answer) = oneshot::channel();
+            jobs.try_send(Job::Measure(reply)).ok()?;
+            Some((id, answer.await.ok()?))
+        });
+        let mut answers: FuturesUnordered<_> = answers.collect();
+        let mut measured = Vec::new();
+        let all = async {
+            while let Some(answer) = answers.next().await {
+                measured.extend(answer);
+            }
+        };
+        if tokio::time::timeout(caps::MEASURE, all).await.is_err() {
+            tracing::warn!("a queue is too busy to be measured");
+        }
+        measured
     }
 
     fn send(&self, id: &str, job: Job) -> Result<(), QueueError> {

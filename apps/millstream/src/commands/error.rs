@@ -75,6 +75,12 @@ impl CallError {
         Self { doing, kind, code, message, hint }
     }
 
+    /// An answer that says something else than the operation does.
+    pub(crate) fn unreadable(doing: &str, error: &serde_json::Error) -> Self {
+        let message = format!("the answer cannot be read: {error}");
+        Self { doing: doing.to_owned(), kind: Kind::Failing, code: None, message, hint: None }
+    }
+
     /// Whether the same call may go through later.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self.kind, Kind::Unreachable | Kind::Timeout | Kind::Throttled | Kind::Failing)

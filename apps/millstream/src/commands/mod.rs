@@ -11,6 +11,7 @@ pub(crate) mod mapping;
 mod pairs;
 mod pipe;
 mod progress;
+pub(crate) mod queue;
 pub(crate) mod shard;
 pub(crate) mod stream;
 mod table;

@@ -9,8 +9,9 @@ use millstream_control::{
     Distribution, FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
     PublishLayerVersion, PublishVersion, QueueBegin, QueueSettings, RecordResult, RegisterConsumer,
     RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment,
-    SetDistribution, SetPolicy, SettleMapping, ShardMetric, Source, StartEncryption, StartingPosition, State,
-    StopEncryption, StreamMode, Tagged, UpdateAlias, UpdateFunction, UpdateShardCount, WarmUp,
+    SetDistribution, SetPolicy, SetQueuePolicy, SettleMapping, ShardMetric, Source, StartEncryption,
+    StartingPosition, State, StopEncryption, StreamMode, Tagged, UpdateAlias, UpdateFunction,
+    UpdateShardCount, WarmUp,
 };
 use millstream_types::{HashKey, LogShard, Position, ShardId, Timestamp};
 use std::collections::BTreeMap;
@@ -212,7 +213,7 @@ fn stream_command(random: &mut Random) -> Command {
 
 fn queue_command(random: &mut Random, state: &State) -> Command {
     let (id, stream) = (random.name("q"), random.name("s"));
-    match random.below(8) {
+    match random.below(9) {
         0 | 1 => ChangeStream { name: stream, mode: Some(StreamMode::OnDemand), max_record_kib: None }.into(),
         2 | 3 => CreateQueue {
             name: format!("name-{id}"),
@@ -245,6 +246,10 @@ fn queue_command(random: &mut Random, state: &State) -> Command {
         6 => {
             let set = BTreeMap::from([(random.name("t"), random.name("v"))]);
             ChangeQueueTags { id, set, remove: [random.name("t")].into() }.into()
+        }
+        7 => {
+            let policy = random.one_in(2).then(|| "{\"Statement\":[]}".into());
+            SetQueuePolicy { id, policy }.into()
         }
         _ if random.one_in(2) => DeleteQueue { id }.into(),
         _ => RemoveQueue { id }.into(),

@@ -56,6 +56,7 @@ impl ControlCommand for CreateQueue {
             secret: self.secret.clone(),
             log: state.next_log_shard(),
             began: None,
+            policy: None,
         });
         state.queues.insert(self.id.clone(), queue.clone());
         Ok(queue)

@@ -46,6 +46,7 @@ mod scale_stream;
 mod set_commitment;
 mod set_distribution;
 mod set_policy;
+mod set_queue_policy;
 mod settle_mapping;
 mod split_shard;
 mod start_encryption;
@@ -145,6 +146,7 @@ commands! {
     set_commitment::SetCommitment,
     set_distribution::SetDistribution,
     set_policy::SetPolicy,
+    set_queue_policy::SetQueuePolicy,
     settle_mapping::SettleMapping,
     split_shard::SplitShard,
     start_encryption::StartEncryption,

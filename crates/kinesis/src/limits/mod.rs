@@ -6,6 +6,7 @@
 
 mod bucket;
 mod calls;
+mod daily;
 mod quotas;
 mod settings;
 
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
+pub(crate) use daily::Daily;
 pub use settings::LimitSettings;
 
 /// What a rate is of.
@@ -40,6 +42,7 @@ pub(crate) struct Limits {
     rates: Buckets<Key>,
     /// Held while a count is looked at and changed.
     turn: Mutex<()>,
+    daily: daily::Uses,
     /// How often each limit was met.
     met: Vec<(&'static str, AtomicU64)>,
 }
@@ -57,7 +60,13 @@ impl Limits {
     /// `None` if nothing is limited.
     pub(crate) fn new(settings: LimitSettings) -> Option<Self> {
         let met = settings::known().map(|(name, _)| (name, AtomicU64::new(0))).collect();
-        let limits = Self { settings, rates: Buckets::default(), turn: Mutex::default(), met };
+        let limits = Self {
+            settings,
+            rates: Buckets::default(),
+            turn: Mutex::default(),
+            daily: daily::Uses::default(),
+            met,
+        };
         (!limits.settings.is_empty()).then_some(limits)
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::MutexGuard;
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
-    limits: Option<&'a Limits>,
+    pub(super) limits: Option<&'a Limits>,
     _held: Option<MutexGuard<'a, ()>>,
 }
 
@@ -104,7 +104,7 @@ impl Kinesis {
 
 impl Limits {
     /// The limit on what there are `count` of, if `more` would pass it.
-    fn met_by(&self, name: &str, count: usize, more: usize) -> Option<u64> {
+    pub(super) fn met_by(&self, name: &str, count: usize, more: usize) -> Option<u64> {
         let limit = self.settings.get(name)?;
         let passed = more > 0 && count as u64 + more as u64 > limit;
         if passed {
@@ -114,6 +114,6 @@ impl Limits {
     }
 }
 
-fn exceeded(message: String) -> Failure {
+pub(super) fn exceeded(message: String) -> Failure {
     Failure::new(ErrorCode::LimitExceededException, message)
 }

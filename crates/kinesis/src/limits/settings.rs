@@ -4,7 +4,7 @@ use millstream_api_kinesis::Operation;
 use std::collections::BTreeMap;
 
 /// Limits that are not on calls of one operation: name and AWS's value (Developer Guide, "Quotas and limits").
-const NAMED: [(&str, u64); 11] = [
+const NAMED: [(&str, u64); 14] = [
     (SHARD_WRITE_BYTES, 1 << 20),
     (SHARD_WRITE_RECORDS, 1_000),
     (SHARD_READ_BYTES, 2 << 20),
@@ -15,6 +15,9 @@ const NAMED: [(&str, u64); 11] = [
     (SHARDS, 20_000),
     (CREATING_CONSUMERS, 5),
     (SHARD_COUNT_UPDATES, 10),
+    (MODE_UPDATES, 2),
+    (ENCRYPTION_STARTS, 25),
+    (ENCRYPTION_STOPS, 25),
     (CALLS_OF_OTHERS, 5),
 ];
 
@@ -28,6 +31,10 @@ pub(crate) const ON_DEMAND_STREAMS: &str = "on-demand-streams";
 pub(crate) const SHARDS: &str = "shards";
 pub(crate) const CREATING_CONSUMERS: &str = "creating-consumers";
 pub(crate) const SHARD_COUNT_UPDATES: &str = "shard-count-updates";
+/// API reference, StartStreamEncryption, StopStreamEncryption; Developer Guide, "Quotas and limits".
+pub(crate) const MODE_UPDATES: &str = "mode-updates";
+pub(crate) const ENCRYPTION_STARTS: &str = "encryption-starts";
+pub(crate) const ENCRYPTION_STOPS: &str = "encryption-stops";
 /// Operations of the control plane that have no number of their own.
 pub(crate) const CALLS_OF_OTHERS: &str = "control-calls";
 

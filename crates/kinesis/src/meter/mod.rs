@@ -5,6 +5,7 @@
 
 mod call;
 mod openmetrics;
+mod queues;
 mod stream;
 mod values;
 

@@ -247,3 +247,38 @@ async fn without_the_key_records_are_refused_in_kms_words() {
     service.call("StopStreamEncryption", kms(ID)).await;
     active(&service).await;
 }
+
+#[tokio::test]
+async fn encryption_is_started_and_stopped_so_often_a_day() {
+    let (service, _log) = with_stream().await;
+    let mut settings = millstream_kinesis::LimitSettings::none();
+    settings.set("encryption-starts", Some(2)).unwrap();
+    settings.set("encryption-stops", Some(1)).unwrap();
+    let service = Service { kinesis: service.kinesis.clone().with_limits(settings), ..service };
+    let (start, stop) = ("StartStreamEncryption", "StopStreamEncryption");
+    // Nothing to stop is no use.
+    service.call(stop, kms("alias/orders")).await;
+    service.call(start, kms("alias/orders")).await;
+    active(&service).await;
+    service.call(stop, kms("alias/orders")).await;
+    active(&service).await;
+    service.call(start, kms("alias/orders")).await;
+    active(&service).await;
+    for (operation, message) in [
+        (
+            start,
+            "Server-side encryption of stream s under account 000000000000 cannot be applied more than 2 times",
+        ),
+        (
+            stop,
+            "The end of server-side encryption of stream s under account 000000000000 cannot be applied more than 1 times",
+        ),
+    ] {
+        let (code, said) = service.refused(operation, kms("alias/orders")).await;
+        assert!(code == "LimitExceededException" && said.starts_with(message), "{code}: {said}");
+    }
+    service.clock.advance_millis(86_400_000);
+    service.call(stop, kms("alias/orders")).await;
+    active(&service).await;
+    service.call(start, kms("alias/orders")).await;
+}

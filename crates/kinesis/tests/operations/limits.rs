@@ -299,3 +299,26 @@ async fn a_consumer_is_sent_two_mebibytes_a_second() {
     assert!(waits[..3].iter().all(|wait| *wait == 0), "{waits:?}");
     assert!(waits[3..].iter().all(|wait| (499..=501).contains(wait)), "{waits:?}");
 }
+
+#[tokio::test]
+async fn a_streams_mode_is_switched_twice_a_day() {
+    let service = Service::with_stream().await.limited(only(&[("mode-updates", 2)]));
+    let mode = |mode: &str| json!({"StreamARN": ARN, "StreamModeDetails": {"StreamMode": mode}});
+    service.call("UpdateStreamMode", mode("ON_DEMAND")).await;
+    // What changes nothing, or is refused, is not counted.
+    service.call("UpdateStreamMode", mode("ON_DEMAND")).await;
+    service.refused("UpdateStreamMode", mode("SOMETIMES")).await;
+    service.call("UpdateStreamMode", mode("PROVISIONED")).await;
+    let expected = (
+        "LimitExceededException".to_owned(),
+        "The capacity mode of stream s under account 000000000000 cannot be updated more than 2 times in a rolling 24-hour \
+         period."
+            .to_owned(),
+    );
+    assert_eq!(service.refused("UpdateStreamMode", mode("ON_DEMAND")).await, expected);
+    assert_eq!(service.throttles("mode-updates"), 1);
+    service.clock.advance_millis(86_399_999);
+    assert_eq!(service.refused("UpdateStreamMode", mode("ON_DEMAND")).await, expected);
+    service.clock.advance_millis(1);
+    service.call("UpdateStreamMode", mode("ON_DEMAND")).await;
+}

@@ -262,3 +262,35 @@ async fn tags_are_asked_for_where_they_are_given() {
     assert!(service.as_caller(&caller, "AddTagsToStream", tag("ok")).await.is_ok());
     assert!(service.denied(&caller, "AddTagsToStream", tag("other")).await.is_some());
 }
+
+#[tokio::test]
+async fn a_queue_has_a_policy_of_its_own() {
+    let (service, arn) = Service::with_queue(json!({})).await;
+    let resource = || json!({"ResourceARN": arn});
+    assert_eq!(service.call("GetResourcePolicy", resource()).await, json!({"Policy": "{}"}));
+    let (code, _) = service.refused("DeleteResourcePolicy", resource()).await;
+    assert_eq!(code, "ResourceNotFoundException");
+    // One that is for another resource would never do anything.
+    let wrong = json!({"ResourceARN": arn, "Policy": policy(ADA, "kinesis:DescribeQueue", ARN)});
+    let (code, message) = service.refused("PutResourcePolicy", wrong).await;
+    assert!(code == "InvalidArgumentException" && message.contains("is not the resource"), "{message}");
+    let nobody = ada(&[]);
+    let describe = || json!({"QueueARN": arn});
+    let denied = service.denied(&nobody, "DescribeQueue", describe()).await;
+    assert_eq!(denied, Some(("kinesis:DescribeQueue".to_owned(), arn.clone())));
+    let text = policy(ADA, "kinesis:DescribeQueue", &arn);
+    service.call("PutResourcePolicy", json!({"ResourceARN": arn, "Policy": text})).await;
+    assert_eq!(service.call("GetResourcePolicy", resource()).await, json!({"Policy": text}));
+    assert_eq!(service.call("GetResourcePolicy", json!({"ResourceARN": ARN})).await["Policy"], "{}");
+    assert!(service.as_caller(&nobody, "DescribeQueue", describe()).await.is_ok());
+    assert!(service.denied(&nobody, "DeleteQueue", describe()).await.is_some());
+    let deny = policy(ADA, "kinesis:*", &arn).replace("Allow", "Deny");
+    service.call("PutResourcePolicy", json!({"ResourceARN": arn, "Policy": deny})).await;
+    let all = ada(&[("kinesis:*", "*")]);
+    let (_, message) = service.as_caller(&all, "ReceiveQueueRecords", describe()).await.unwrap_err();
+    assert!(message.ends_with("with an explicit deny in a resource-based policy"), "{message}");
+    assert_eq!(service.call("DeleteResourcePolicy", resource()).await, Value::Null);
+    assert!(service.as_caller(&all, "DescribeQueue", describe()).await.is_ok());
+    let missing = json!({"ResourceARN": format!("{arn}0"), "Policy": text});
+    assert_eq!(service.refused("PutResourcePolicy", missing).await.0, "ResourceNotFoundException");
+}
