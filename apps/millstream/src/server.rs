@@ -1,6 +1,7 @@
 //! The server, put together: from the log up to the port.
 
 use crate::config::{Config, Storage};
+use crate::event_gauges;
 use crate::gauges;
 use crate::health::ServerHealth;
 use crate::keys;
@@ -11,6 +12,7 @@ use anyhow::{Context, Result};
 use millstream_control::State;
 use millstream_credentials::Keyring;
 use millstream_engine::Engine;
+use millstream_events::Events;
 use millstream_front::{Front, Gauge, Metrics, serve};
 use millstream_functions::{CodeStore, Functions, Isolation, Runtime};
 use millstream_host::{Clock, SystemClock};
@@ -38,6 +40,7 @@ pub(crate) struct Server {
     log: Arc<dyn Log>,
     functions: Functions,
     mappings: Mappings,
+    events: Events,
     shutdown: CancellationToken,
     fronts: Vec<JoinHandle<()>>,
     lifecycles: Vec<JoinHandle<()>>,
@@ -82,16 +85,24 @@ impl Server {
         let engine = Engine::new(log.clone(), control.clone(), clock.clone()).with_vault(vault);
         let functions =
             start_functions(config, sandbox_exe, code, &home_endpoint, &keyring, clock.clone()).await?;
+        let destinations = config.destinations.start(clock.clone(), &config.home.region);
         let mappings = Mappings::start(millstream_mapping::Options {
             engine: engine.clone(),
             functions: functions.clone(),
-            destinations: config.destinations.start(clock.clone(), &config.home.region),
+            destinations: destinations.clone(),
+        });
+        let events = Events::start(millstream_events::Options {
+            engine: engine.clone(),
+            functions: functions.clone(),
+            destinations,
+            home: config.home.clone(),
         });
         let lambda = Lambda::start(millstream_lambda::Options {
             control,
             engine: engine.clone(),
             functions: functions.clone(),
             mappings: mappings.clone(),
+            events: events.clone(),
             home: config.home.clone(),
             endpoint: endpoint.clone(),
         })
@@ -100,6 +111,7 @@ impl Server {
         let lifecycles = lifecycles(&engine, &lambda, config);
         gauge_list.extend(gauges::functions(&functions));
         gauge_list.extend(gauges::mappings(&mappings));
+        gauge_list.extend(event_gauges::all(&events));
         let health = Arc::new(ServerHealth {
             engine: engine.clone(),
             functions: functions.clone(),
@@ -116,7 +128,17 @@ impl Server {
         let shutdown = CancellationToken::new();
         let outer = millstream_front::Options { open_files, tls, inner: false };
         let fronts = open_doors(&front, (listener, outer), inner, &shutdown);
-        Ok(Self { endpoint, _authority: authority, log, functions, mappings, shutdown, fronts, lifecycles })
+        Ok(Self {
+            endpoint,
+            _authority: authority,
+            log,
+            functions,
+            mappings,
+            events,
+            shutdown,
+            fronts,
+            lifecycles,
+        })
     }
 
     /// The URL that clients use.
@@ -140,7 +162,8 @@ impl Server {
     /// Stop from the outside in: mappings first, while their functions can still reach the endpoint; then the port, the
     /// workers, and the log last. No step can keep the next from its turn.
     pub(crate) async fn stop(self) {
-        within("mappings", self.mappings.shutdown()).await;
+        let (mappings, events) = (self.mappings.shutdown(), self.events.shutdown());
+        within("mappings", async { drop(tokio::join!(mappings, events)) }).await;
         self.shutdown.cancel();
         within("requests", async {
             for front in self.fronts {

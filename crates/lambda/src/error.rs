@@ -153,6 +153,10 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
         Refusal::NoSuchAlias { function, alias } => {
             not_found(format!("Alias not found: {}:{alias}", home.function_arn(&function)))
         }
+        Refusal::NoEventInvokeConfig { function, qualifier } => not_found(format!(
+            "The function {}:{qualifier} doesn't have an EventInvokeConfig",
+            home.function_arn(&function)
+        )),
         Refusal::NoSuchMapping(_) => no_such_resource(),
         Refusal::MappingBusy { .. } => mapping_in_use("update"),
         Refusal::Limit { what, limit } => Failure::invalid(format!(
@@ -267,7 +271,7 @@ pub(crate) fn invoke(error: InvokeError) -> Failure {
         }
         InvokeError::Component { .. } => Failure::new(C::InvalidRuntimeException, format!("{error}.")),
         InvokeError::ElsewhereFailed { .. } => Failure::service(format!("{error}."), &error),
-        InvokeError::PayloadTooLarge { limit, .. } => payload_too_large(limit),
+        InvokeError::PayloadTooLarge { limit, .. } => payload_too_large(limit, "InvokeFunction"),
         InvokeError::RuntimeMissing(missing) => Failure::new(C::InvalidRuntimeException, missing.to_string()),
         InvokeError::Code(error) => stored_code(error),
         InvokeError::Isolation(unavailable) => Failure::service(unavailable.to_string(), &unavailable),
@@ -281,11 +285,11 @@ pub(crate) fn invoke(error: InvokeError) -> Failure {
     }
 }
 
-/// A payload above the limit for synchronous invocations.
-pub(crate) fn payload_too_large(limit: usize) -> Failure {
+/// A payload above an operation's limit.
+pub(crate) fn payload_too_large(limit: usize, operation: &str) -> Failure {
     Failure::new(
         ErrorCode::RequestEntityTooLargeException,
-        format!("Request must be smaller than {limit} bytes for the InvokeFunction operation"),
+        format!("Request must be smaller than {limit} bytes for the {operation} operation"),
     )
 }
 
