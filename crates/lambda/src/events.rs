@@ -99,10 +99,11 @@ impl Lambda {
     fn check_destination(&self, state: &State, of: &Function, arn: &str, end: End) -> Result<(), Unfit> {
         let unfit = |words: String| Unfit::Destination(Failure::invalid(words));
         let invalid = || unfit(format!("The destination ARN {arn} is invalid."));
-        let parsed: Arn = arn.parse().map_err(|_other| Unfit::Config)?;
-        let fifo = parsed.resource.rsplit_once('.').is_some_and(|(_, kind)| kind == "fifo");
-        match parsed.service.as_str() {
+        let fifo = is_fifo(arn);
+        // Not parsed whole: a bucket's names no region and no account.
+        match arn.split(':').nth(2).unwrap_or_default() {
             "lambda" => {
+                let parsed: Arn = arn.parse().map_err(|_other| invalid())?;
                 let (name, qualifier) = function_resource(&parsed).ok_or_else(invalid)?;
                 let key = self.home().beside(&parsed.region, &parsed.account).key(name);
                 let target = state.functions.get(&key).ok_or_else(invalid)?;
@@ -123,7 +124,7 @@ impl Lambda {
                 return Err(unfit("FIFO-type Amazon SNS topics aren't supported as a destination.".into()));
             }
             "s3" if end == End::Success => return Err(Unfit::Config),
-            "events" if !parsed.resource.starts_with("event-bus/") => return Err(invalid()),
+            "events" if !arn.contains(":event-bus/") => return Err(invalid()),
             "sqs" | "sns" | "s3" | "events" => {}
             _ => return Err(Unfit::Config),
         }
@@ -140,7 +141,7 @@ impl Lambda {
         let parsed = arn.parse::<Arn>().ok().filter(|arn| matches!(arn.service.as_str(), "sqs" | "sns"));
         let parsed =
             parsed.ok_or_else(|| invalid("Only Amazon SQS queues and Amazon SNS topics are supported."))?;
-        if parsed.resource.rsplit_once('.').is_some_and(|(_, kind)| kind == "fifo") {
+        if is_fifo(arn) {
             let kind = if parsed.service == "sqs" { "SQS queue" } else { "SNS topic" };
             return Err(invalid(&format!("FIFO {kind} is not supported for dead letter configuration")));
         }
@@ -185,6 +186,11 @@ fn on_success(destinations: &api::DestinationConfig) -> Option<&str> {
 
 fn on_failure(destinations: &api::DestinationConfig) -> Option<&str> {
     destinations.on_failure.as_ref().and_then(|end| end.destination.as_deref())
+}
+
+/// Whether a queue or topic keeps order: its name says so.
+fn is_fifo(arn: &str) -> bool {
+    arn.rsplit_once('.').is_some_and(|(_, kind)| kind == "fifo")
 }
 
 /// Name and qualifier in `function:NAME[:QUALIFIER]`.
