@@ -162,8 +162,8 @@ impl Server {
     /// Stop from the outside in: mappings first, while their functions can still reach the endpoint; then the port, the
     /// workers, and the log last. No step can keep the next from its turn.
     pub(crate) async fn stop(self) {
-        let (mappings, events) = (self.mappings.shutdown(), self.events.shutdown());
-        within("mappings", async { drop(tokio::join!(mappings, events)) }).await;
+        within("mappings", self.mappings.shutdown()).await;
+        within("events", self.events.shutdown()).await;
         self.shutdown.cancel();
         within("requests", async {
             for front in self.fronts {
