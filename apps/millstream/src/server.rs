@@ -69,13 +69,7 @@ impl Server {
         let (log, code, mut gauge_list) = open(&config.storage, config.log).await?;
         let (tls, authority) = tls::prepare(config.tls.as_ref(), &config.storage, &*clock)?;
         let endpoint = endpoint(address, tls.is_some());
-        // Functions call home without TLS, on a port of this machine alone: their SDKs need no certificate for it.
-        let inner = match tls {
-            None => None,
-            Some(_) => {
-                Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("a port for functions")?)
-            }
-        };
+        let inner = inner_door(tls.is_some()).await?;
         let inner_address = inner.as_ref().map(TcpListener::local_addr).transpose()?;
         let home_endpoint =
             inner_address.map_or_else(|| endpoint.clone(), |address| self::endpoint(address, false));
@@ -85,18 +79,7 @@ impl Server {
         let engine = Engine::new(log.clone(), control.clone(), clock.clone()).with_vault(vault);
         let functions =
             start_functions(config, sandbox_exe, code, &home_endpoint, &keyring, clock.clone()).await?;
-        let destinations = config.destinations.start(clock.clone(), &config.home.region);
-        let mappings = Mappings::start(millstream_mapping::Options {
-            engine: engine.clone(),
-            functions: functions.clone(),
-            destinations: destinations.clone(),
-        });
-        let events = Events::start(millstream_events::Options {
-            engine: engine.clone(),
-            functions: functions.clone(),
-            destinations,
-            home: config.home.clone(),
-        });
+        let (mappings, events) = start_deliveries(config, &engine, &functions, clock.clone());
         let lambda = Lambda::start(millstream_lambda::Options {
             control,
             engine: engine.clone(),
@@ -179,6 +162,36 @@ impl Server {
         }
         within("log", self.log.close()).await;
     }
+}
+
+/// Functions call home without TLS, on a port of this machine alone: their SDKs need no certificate for it.
+async fn inner_door(tls: bool) -> Result<Option<TcpListener>> {
+    if !tls {
+        return Ok(None);
+    }
+    Ok(Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("a port for functions")?))
+}
+
+/// What calls functions by itself.
+fn start_deliveries(
+    config: &Config,
+    engine: &Engine,
+    functions: &Functions,
+    clock: Arc<dyn Clock>,
+) -> (Mappings, Events) {
+    let destinations = config.destinations.start(clock, &config.home.region);
+    let mappings = Mappings::start(millstream_mapping::Options {
+        engine: engine.clone(),
+        functions: functions.clone(),
+        destinations: destinations.clone(),
+    });
+    let events = Events::start(millstream_events::Options {
+        engine: engine.clone(),
+        functions: functions.clone(),
+        destinations,
+        home: config.home.clone(),
+    });
+    (mappings, events)
 }
 
 /// The tasks that do the work which the control state asks for.

@@ -101,12 +101,12 @@ impl Board {
 
     pub(crate) fn measures(&self, now: Timestamp) -> Vec<Measures> {
         let mut all = self.all();
-        let measured = all.values_mut().map(|counted| {
+        let each = all.values_mut().map(|counted| {
             counted.ages.turn(now);
             let age_ms = counted.ages.now.max(counted.ages.before);
             Measures { age_ms, ..counted.measures.clone() }
         });
-        let mut measures: Vec<Measures> = measured.collect();
+        let mut measures: Vec<Measures> = each.collect();
         measures.sort_by(|one, other| one.arn.cmp(&other.arn));
         measures
     }

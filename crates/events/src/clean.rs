@@ -63,7 +63,7 @@ async fn write_anew(
     for live in events {
         let whole = journal.read(live.position).await?;
         let (failed, outcome) = (live.progress.failed, live.progress.outcome.clone());
-        records.push(Entry::Whole(Whole { failed, due: live.due, outcome, ..whole }).encode()?);
+        records.push(Entry::Whole(Box::new(Whole { failed, due: live.due, outcome, ..whole })).encode()?);
     }
     let first = journal.append(&records, core.engine.now()).await?;
     let places = records.iter().zip(0_u64..);

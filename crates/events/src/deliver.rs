@@ -38,7 +38,7 @@ pub(crate) async fn deliver<I: Invoker>(core: &Core, invoker: &I, id: u64) {
             return not_run(
                 core,
                 &live,
-                decide::not_run(now, event.accepted, terms, &live.progress, NOT_RUN),
+                &decide::not_run(now, event.accepted, terms, &live.progress, NOT_RUN),
             );
         }
         Err(error) => {
@@ -50,7 +50,7 @@ pub(crate) async fn deliver<I: Invoker>(core: &Core, invoker: &I, id: u64) {
     };
     let spec = qualified_spec(function, event.qualifier.as_deref());
     let Some(spec) = spec.ok().filter(|_| function.status == FunctionStatus::Active) else {
-        return not_run(core, &live, decide::not_run(now, event.accepted, terms, &live.progress, NOT_RUN));
+        return not_run(core, &live, &decide::not_run(now, event.accepted, terms, &live.progress, NOT_RUN));
     };
     core.board.given(&event.function, &event.arn, now, now.millis_since(event.accepted));
     let call = Invocation {
@@ -79,7 +79,7 @@ pub(crate) async fn deliver<I: Invoker>(core: &Core, invoker: &I, id: u64) {
                 tracing::debug!(%error, function = event.function, request = event.request, "an event waits");
             }
             core.table.close(&event.function, decide::later(now, caps::CLOSED));
-            not_run(core, &live, next);
+            not_run(core, &live, &next);
         }
         Next::Over(over) => {
             let response = result.map(|reply| reply.payload).unwrap_or_default();
@@ -88,8 +88,8 @@ pub(crate) async fn deliver<I: Invoker>(core: &Core, invoker: &I, id: u64) {
     }
 }
 
-fn not_run(core: &Core, live: &Live, next: Next) {
-    let Next::NotRun { refused, due } = next else { return };
+fn not_run(core: &Core, live: &Live, next: &Next) {
+    let Next::NotRun { refused, due } = *next else { return };
     core.table.again(live.event.id, due, |progress| {
         progress.not_run = progress.not_run.saturating_add(1);
         progress.refused = Some(refused);
@@ -149,7 +149,7 @@ async fn end(core: &Core, live: &Live, function: &Function, over: Over, response
         tell::tell_once(core, &whole, &outcome).await;
         return core.done(event.id).await;
     }
-    if let Some(place) = core.note(&Entry::Whole(whole)).await {
+    if let Some(place) = core.note(&Entry::Whole(Box::new(whole))).await {
         core.table.over(event.id, outcome, place, bytes);
         core.news.notify_one();
     }
@@ -167,7 +167,7 @@ fn addresses(event: &Event, function: &Function, over: &Over) -> Vec<Address> {
     let version = over.answer.as_ref().and_then(|answer| answer.version.as_deref());
     let alias = function.published.aliases.get(event.qualifier());
     let version = version.or_else(|| alias.map(|alias| alias.target.version.as_str()));
-    let settings = match function.published.version(version.unwrap_or(event.qualifier())) {
+    let settings = match function.published.version(version.unwrap_or_else(|| event.qualifier())) {
         Some(published) => &published.settings,
         None => &function.settings,
     };

@@ -11,7 +11,7 @@ const FORMAT: u32 = 1;
 /// One record of the journal, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    Whole(Whole),
+    Whole(Box<Whole>),
     /// The function failed once more with it.
     Failed {
         id: u64,
@@ -45,24 +45,22 @@ struct Head {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Stored {
-    Event {
-        event: Event,
-        #[serde(default, skip_serializing_if = "is_zero")]
-        failed: u32,
-        due: Timestamp,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        outcome: Option<Outcome>,
-        /// Bytes of the payload; what is behind it is the response.
-        payload: usize,
-    },
-    Failed {
-        id: u64,
-        failed: u32,
-        due: Timestamp,
-    },
-    Done {
-        ids: Vec<u64>,
-    },
+    Event(Box<StoredEvent>),
+    Failed { id: u64, failed: u32, due: Timestamp },
+    Done { ids: Vec<u64> },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredEvent {
+    event: Event,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    failed: u32,
+    due: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    /// Bytes of the payload; what is behind it is the response.
+    payload: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
@@ -89,9 +87,9 @@ impl Entry {
     pub(crate) fn encode(&self) -> Result<Vec<u8>, EntryError> {
         let (entry, payload, response) = match self {
             Self::Whole(whole) => {
-                let Whole { event, failed, due, outcome, payload, response } = whole.clone();
-                let length = payload.len();
-                (Stored::Event { event, failed, due, outcome, payload: length }, payload, response)
+                let Whole { event, failed, due, outcome, payload, response } = *whole.clone();
+                let stored = StoredEvent { event, failed, due, outcome, payload: payload.len() };
+                (Stored::Event(Box::new(stored)), payload, response)
             }
             Self::Failed { id, failed, due } => {
                 (Stored::Failed { id: *id, failed: *failed, due: *due }, Bytes::new(), Bytes::new())
@@ -117,12 +115,13 @@ impl Entry {
         }
         let Head { entry, .. } = serde_json::from_slice(head)?;
         Ok(match entry {
-            Stored::Event { event, failed, due, outcome, payload } => {
+            Stored::Event(stored) => {
+                let StoredEvent { event, failed, due, outcome, payload } = *stored;
                 if body.len() < payload {
                     return Err(EntryError::Short);
                 }
                 let (payload, response) = (body.slice(..payload), body.slice(payload..));
-                Self::Whole(Whole { event, failed, due, outcome, payload, response })
+                Self::Whole(Box::new(Whole { event, failed, due, outcome, payload, response }))
             }
             Stored::Failed { id, failed, due } => Self::Failed { id, failed, due },
             Stored::Done { ids } => Self::Done(ids),
@@ -182,8 +181,8 @@ mod tests {
             response: Bytes::from_static(b"{\"errorMessage\":\"no\"}"),
         };
         vec![
-            Entry::Whole(plain),
-            Entry::Whole(over),
+            Entry::Whole(Box::new(plain)),
+            Entry::Whole(Box::new(over)),
             Entry::Failed { id: 1, failed: 1, due },
             Entry::Done(vec![1, 2]),
         ]

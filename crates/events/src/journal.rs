@@ -98,7 +98,7 @@ impl Journal {
         let record = records.into_iter().find(|(at, _)| *at == position);
         let (_, record) = record.ok_or(JournalError::NoEvent(position))?;
         match Entry::decode(&record)? {
-            Entry::Whole(whole) => Ok(whole),
+            Entry::Whole(whole) => Ok(*whole),
             Entry::Failed { .. } | Entry::Done(_) => Err(JournalError::NoEvent(position)),
         }
     }
@@ -115,7 +115,7 @@ impl Restored {
         self.extent.appended(position, 1, bytes);
         match Entry::decode(record)? {
             Entry::Whole(whole) => {
-                let Whole { event, failed, due, outcome, response, .. } = whole;
+                let Whole { event, failed, due, outcome, response, .. } = *whole;
                 self.seen(event.id);
                 let progress = Progress { failed, outcome, ..Progress::default() };
                 let response = response.len() as u64;

@@ -187,7 +187,8 @@ impl Core {
             payload: new.payload,
             response: Bytes::new(),
         };
-        let record = Entry::Whole(whole).encode().map_err(|error| Refused::NotDone(error.to_string()))?;
+        let record =
+            Entry::Whole(Box::new(whole)).encode().map_err(|error| Refused::NotDone(error.to_string()))?;
         let bytes = record.len() as u64;
         self.table.reserve(&event.function, bytes).map_err(|full| match full {
             Full::Function => Refused::FunctionFull,

@@ -266,7 +266,8 @@ impl Table {
     pub(crate) fn to_trim(&self) -> Option<Position> {
         let inner = self.inner();
         let extent = &inner.extent;
-        let oldest = inner.by_position.first_key_value().map_or(extent.tail(), |(position, _)| *position);
+        let oldest =
+            inner.by_position.first_key_value().map_or_else(|| extent.tail(), |(position, _)| *position);
         let records = oldest.0.saturating_sub(extent.first().0);
         let worth = extent.bytes_before(oldest) >= caps::TRIM_BYTES || records >= caps::TRIM_RECORDS;
         worth.then_some(oldest)

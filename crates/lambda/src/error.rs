@@ -153,10 +153,7 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
         Refusal::NoSuchAlias { function, alias } => {
             not_found(format!("Alias not found: {}:{alias}", home.function_arn(&function)))
         }
-        Refusal::NoEventInvokeConfig { function, qualifier } => not_found(format!(
-            "The function {}:{qualifier} doesn't have an EventInvokeConfig",
-            home.function_arn(&function)
-        )),
+        Refusal::NoEventInvokeConfig { function, qualifier } => no_event_config(home, &function, &qualifier),
         Refusal::NoSuchMapping(_) => no_such_resource(),
         Refusal::MappingBusy { .. } => mapping_in_use("update"),
         Refusal::Limit { what, limit } => Failure::invalid(format!(
@@ -204,6 +201,12 @@ pub(crate) fn mapping_in_use(verb: &str) -> Failure {
 
 pub(crate) fn not_found(message: String) -> Failure {
     Failure::new(ErrorCode::ResourceNotFoundException, message)
+}
+
+/// AWS's words for a function, version or alias of which nothing is set for asynchronous invocations.
+pub(crate) fn no_event_config(home: &Home, function: &str, qualifier: &str) -> Failure {
+    let arn = home.function_arn(function);
+    not_found(format!("The function {arn}:{qualifier} doesn't have an EventInvokeConfig"))
 }
 
 /// AWS's words for a version of a function that is not there.

@@ -52,7 +52,7 @@ impl Lambda {
             payload,
             trace_id,
         };
-        self.events().accept(event).await.map_err(refused)
+        self.events().accept(event).await.map_err(|error| refused(&error))
     }
 
     /// The function of a request about event invoke configurations, and the qualifier that is meant.
@@ -64,8 +64,7 @@ impl Lambda {
 
     /// AWS's words for a function without an event invoke configuration, or no function.
     pub(crate) fn no_event_config(&self, target: &Target) -> Failure {
-        let (arn, qualifier) = (self.home().function_arn(&target.name), qualifier_of(target));
-        crate::error::not_found(format!("The function {arn}:{qualifier} doesn't have an EventInvokeConfig"))
+        crate::error::no_event_config(self.home(), &target.name, qualifier_of(target))
     }
 
     /// Both destinations must be ones that can be told.
@@ -227,22 +226,22 @@ pub(crate) fn show(
     }
 }
 
-fn refused(refused: Refused) -> Failure {
+fn refused(refused: &Refused) -> Failure {
     let too_many = |reason| {
         let mut failure = Failure::new(ErrorCode::TooManyRequestsException, "Rate Exceeded.");
         failure.error = failure.error.with("Reason", reason);
         failure
     };
-    match &refused {
+    match refused {
         Refused::FunctionFull => too_many("FunctionInvocationRateLimitExceeded"),
         Refused::ServerFull => too_many("CallerRateLimitExceeded"),
         Refused::NotDone(_) => Failure::service(
             "The server could not write the event down. The function will not be invoked. Try again.",
-            &refused,
+            refused,
         ),
         Refused::Unknown(_) => Failure::service(
             "The server stopped writing before it knew whether the event was kept. The function may be invoked.",
-            &refused,
+            refused,
         ),
     }
 }
@@ -258,13 +257,13 @@ mod tests {
             (Refused::FunctionFull, "FunctionInvocationRateLimitExceeded"),
             (Refused::ServerFull, "CallerRateLimitExceeded"),
         ] {
-            let failure = refused(why);
+            let failure = refused(&why);
             assert_eq!((failure.error.code.status(), failure.internal), (429, None));
             assert_eq!(failure.error.extra, [("Reason", reason.to_owned())]);
         }
-        let unknown = refused(Refused::Unknown("EIO".into()));
+        let unknown = refused(&Refused::Unknown("EIO".into()));
         assert_eq!(unknown.error.code.status(), 500);
         assert!(unknown.error.message.contains("may be invoked") && unknown.internal.is_some());
-        assert!(refused(Refused::NotDone("full".into())).error.message.contains("will not be invoked"));
+        assert!(refused(&Refused::NotDone("full".into())).error.message.contains("will not be invoked"));
     }
 }

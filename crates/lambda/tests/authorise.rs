@@ -91,37 +91,6 @@ async fn each_operation_says_its_action_and_its_resource() {
             FUNCTION,
         ),
         ("DELETE /2015-03-31/functions/f", Value::Null, "DeleteFunction", FUNCTION),
-        ("POST /2014-11-13/functions/f/invoke-async", json!({"Role": 7}), "InvokeAsync", FUNCTION),
-        (
-            "PUT /2019-09-25/functions/f/event-invoke-config",
-            json!({}),
-            "PutFunctionEventInvokeConfig",
-            FUNCTION,
-        ),
-        (
-            "POST /2019-09-25/functions/f/event-invoke-config?Qualifier=live",
-            json!({}),
-            "UpdateFunctionEventInvokeConfig",
-            "arn:aws:lambda:us-east-1:000000000000:function:f:live",
-        ),
-        (
-            "GET /2019-09-25/functions/f/event-invoke-config",
-            Value::Null,
-            "GetFunctionEventInvokeConfig",
-            FUNCTION,
-        ),
-        (
-            "DELETE /2019-09-25/functions/f/event-invoke-config",
-            Value::Null,
-            "DeleteFunctionEventInvokeConfig",
-            FUNCTION,
-        ),
-        (
-            "GET /2019-09-25/functions/f/event-invoke-config/list",
-            Value::Null,
-            "ListFunctionEventInvokeConfigs",
-            FUNCTION,
-        ),
         ("POST /2015-03-31/functions/f/invocations", json!({"Role": 7}), "InvokeFunction", FUNCTION),
         (
             "POST /2015-03-31/functions/f/invocations?Qualifier=%24LATEST",
@@ -192,6 +161,48 @@ async fn what_a_function_uses_is_asked_for_too() {
     let asked = denied(&world, &may, update, other).await.unwrap();
     assert_eq!(asked, ("iam:PassRole".to_owned(), "arn:aws:iam::000000000000:role/admin".to_owned()));
     assert_eq!(error(&world, &may, update, json!({"Description": "d"})).await, None);
+}
+
+#[tokio::test]
+async fn those_of_asynchronous_invocation_too() {
+    let world = world().await;
+    let nobody = ada(&[]);
+    for (line, body, action, resource) in [
+        ("POST /2014-11-13/functions/f/invoke-async", json!({"Role": 7}), "InvokeAsync", FUNCTION),
+        (
+            "PUT /2019-09-25/functions/f/event-invoke-config",
+            json!({}),
+            "PutFunctionEventInvokeConfig",
+            FUNCTION,
+        ),
+        (
+            "POST /2019-09-25/functions/f/event-invoke-config?Qualifier=live",
+            json!({}),
+            "UpdateFunctionEventInvokeConfig",
+            "arn:aws:lambda:us-east-1:000000000000:function:f:live",
+        ),
+        (
+            "GET /2019-09-25/functions/f/event-invoke-config",
+            Value::Null,
+            "GetFunctionEventInvokeConfig",
+            FUNCTION,
+        ),
+        (
+            "DELETE /2019-09-25/functions/f/event-invoke-config",
+            Value::Null,
+            "DeleteFunctionEventInvokeConfig",
+            FUNCTION,
+        ),
+        (
+            "GET /2019-09-25/functions/f/event-invoke-config/list",
+            Value::Null,
+            "ListFunctionEventInvokeConfigs",
+            FUNCTION,
+        ),
+    ] {
+        let seen = denied(&world, &nobody, line, body).await;
+        assert_eq!(seen, Some((format!("lambda:{action}"), resource.to_owned())), "{line}");
+    }
 }
 
 #[tokio::test]
