@@ -36,7 +36,7 @@ fn prepared() -> State {
     let function = CreateFunction {
         name: "f".into(),
         arn: "arn:f".into(),
-        code: Code { key: "k".into(), sha256: String::new(), size: 1 },
+        code: Code { key: "k".into(), sha256: String::new(), size: 1, image_uri: None },
         settings,
         architectures: Vec::new(),
         tags: BTreeMap::new(),

@@ -133,11 +133,15 @@ pub(crate) fn pause(failures: u32) -> Duration {
 
 fn status(error: &InvokeError) -> u16 {
     match error {
-        InvokeError::Throttled { .. } | InvokeError::ReservedExhausted { .. } => 429,
+        InvokeError::Throttled { .. }
+        | InvokeError::ReservedExhausted { .. }
+        | InvokeError::ElsewhereBusy { .. } => 429,
         InvokeError::PayloadTooLarge { .. }
         | InvokeError::RuntimeMissing(_)
         | InvokeError::Code(_)
         | InvokeError::Isolation(_)
+        | InvokeError::Component { .. }
+        | InvokeError::ElsewhereFailed { .. }
         | InvokeError::Spawn { .. }
         | InvokeError::ShuttingDown
         | InvokeError::Lost => 500,

@@ -228,7 +228,7 @@ impl World {
         self.submit(CreateFunction {
             name: name.into(),
             arn: Home::default().function_arn(name),
-            code: Code { key: "a".repeat(64), sha256: String::new(), size: 1 },
+            code: Code { key: "a".repeat(64), sha256: String::new(), size: 1, image_uri: None },
             settings,
             architectures: Vec::new(),
             tags: BTreeMap::new(),
