@@ -160,8 +160,8 @@ mod tests {
 
     const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    fn reply(error: Option<FunctionError>) -> Result<InvokeReply, InvokeError> {
-        Ok(InvokeReply {
+    fn reply(error: Option<FunctionError>) -> InvokeReply {
+        InvokeReply {
             payload: Bytes::new(),
             function_error: error,
             log_tail: Bytes::new(),
@@ -169,10 +169,10 @@ mod tests {
             init: None,
             duration: Duration::ZERO,
             max_memory_mb: 1,
-        })
+        }
     }
 
-    fn failed() -> Result<InvokeReply, InvokeError> {
+    fn failed() -> InvokeReply {
         reply(Some(FunctionError::Unhandled))
     }
 
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_failure_is_tried_after_one_minute_then_after_two_then_never() {
         let terms = Terms::of(None);
-        let after = |now, failures| after(at(now), START, terms, &progress(failures), &failed());
+        let after = |now, failures| after(at(now), START, terms, &progress(failures), &Ok(failed()));
         assert_eq!(after(1, 0), Next::Failed { failed: 1, due: at(61) });
         assert_eq!(after(61, 1), Next::Failed { failed: 2, due: at(181) });
         assert_eq!(over(&after(181, 2)), (Condition::RetriesExhausted, 3, Some(200)));
@@ -217,8 +217,9 @@ mod tests {
 
     #[test]
     fn fewer_retries_are_fewer() {
-        let after =
-            |retries, failures| after(at(1), START, terms(retries, 21_600), &progress(failures), &failed());
+        let after = |retries, failures| {
+            after(at(1), START, terms(retries, 21_600), &progress(failures), &Ok(failed()))
+        };
         assert_eq!(over(&after(0, 0)), (Condition::RetriesExhausted, 1, Some(200)));
         assert_eq!(after(1, 0), Next::Failed { failed: 1, due: at(61) });
         assert_eq!(over(&after(1, 1)), (Condition::RetriesExhausted, 2, Some(200)));
@@ -229,7 +230,7 @@ mod tests {
     #[test]
     fn a_retry_that_would_come_too_late_is_not_waited_for() {
         let after =
-            |now, failures, secs| after(at(now), START, terms(2, secs), &progress(failures), &failed());
+            |now, failures, secs| after(at(now), START, terms(2, secs), &progress(failures), &Ok(failed()));
         assert_eq!(over(&after(1, 0, 60)), (Condition::EventAgeExceeded, 1, Some(200)));
         assert_eq!(over(&after(61, 1, 90)), (Condition::EventAgeExceeded, 2, Some(200)));
         assert_eq!(after(0, 0, 60), Next::Failed { failed: 1, due: at(60) });
@@ -278,7 +279,7 @@ mod tests {
 
     #[test]
     fn success_is_success_however_late() {
-        let next = after(at(900_000), START, Terms::of(None), &progress(2), &reply(None));
+        let next = after(at(900_000), START, Terms::of(None), &progress(2), &Ok(reply(None)));
         assert_eq!(over(&next), (Condition::Success, 1, Some(200)));
     }
 }

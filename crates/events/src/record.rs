@@ -172,14 +172,14 @@ mod tests {
         Outcome { condition, at: Timestamp::from_millis(1_573_755_365_568), count: 3, answer, to }
     }
 
-    fn ran(error: Option<&str>) -> Option<Answer> {
-        Some(Answer { status: 200, version: Some("$LATEST".into()), error: error.map(str::to_owned) })
+    fn ran(error: Option<&str>) -> Answer {
+        Answer { status: 200, version: Some("$LATEST".into()), error: error.map(str::to_owned) }
     }
 
     #[test]
     fn a_record_is_aws_s_letter_by_letter() {
         let whole = whole("{\"ids\":[1, 2.50]}", "{\"errorMessage\":\"no\"}");
-        let outcome = outcome(Condition::RetriesExhausted, ran(Some("Unhandled")));
+        let outcome = outcome(Condition::RetriesExhausted, Some(ran(Some("Unhandled"))));
         let record = invocation_record(&whole, &outcome, usize::MAX);
         let expected = concat!(
             r#"{"version":"1.0","timestamp":"2019-11-14T18:16:05.568Z","requestContext":{"requestId":"r-1","#,
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_large_record_goes_without_payloads() {
-        let outcome = outcome(Condition::Success, ran(None));
+        let outcome = outcome(Condition::Success, Some(ran(None)));
         let whole = whole("\"0123456789\"", "\"0123456789\"");
         let full = invocation_record(&whole, &outcome, usize::MAX);
         assert_eq!(invocation_record(&whole, &outcome, full.len()), full);
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn an_answer_may_be_anything() {
-        let outcome = outcome(Condition::Success, ran(None));
+        let outcome = outcome(Condition::Success, Some(ran(None)));
         for (response, told) in [("", json!(null)), ("null", json!(null)), ("not json", json!("not json"))] {
             let record = invocation_record(&whole("{}", response), &outcome, usize::MAX);
             let record: Value = serde_json::from_slice(&record).unwrap();
@@ -232,7 +232,7 @@ mod tests {
             attributes(whole, outcome).into_iter().map(|one| (one.name, one.value)).collect()
         };
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let failed = outcome(Condition::RetriesExhausted, ran(Some("Unhandled")));
+        let failed = outcome(Condition::RetriesExhausted, Some(ran(Some("Unhandled"))));
         let seen = values(&whole("{}", "{\"errorMessage\":\"no\",\"errorType\":\"E\"}"), &failed);
         assert_eq!(seen, [pair("RequestID", "r-1"), pair("ErrorCode", "200"), pair("ErrorMessage", "no")]);
         let seen = values(&whole("{}", "7"), &failed);

@@ -1,5 +1,4 @@
 //! Which event gets to its function when, and how often.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::world::{Act, Config, World, numbered, secs};
 use millstream_control::{AliasTarget, CreateAlias, DeleteAlias, DeleteFunction, ReserveConcurrency};

@@ -1,5 +1,4 @@
 //! How much may wait.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::world::{Act, Config, QUEUE, World, numbered, secs};
 use millstream_events::{NewEvent, Refused, caps};

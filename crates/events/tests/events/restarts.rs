@@ -1,5 +1,4 @@
 //! What a restart finds.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::world::{Act, Config, DEAD, QUEUE, World, numbered, secs};
 use serde_json::json;

@@ -1,5 +1,4 @@
 //! Who is told what of an event that is over.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::world::{Act, Config, DEAD, QUEUE, TOPIC, World, secs};
 use millstream_control::{CreateStream, ReserveConcurrency, StreamMode, StreamStatus};
