@@ -1,25 +1,29 @@
-//! Where failure records go that leave the server.
+//! Where records go that leave the server.
 
 use clap::Args;
 use millstream_destinations::{AwsDestinations, Credentials, Endpoint, Endpoints, Options};
 use millstream_host::Clock;
 use std::sync::Arc;
 
-/// Endpoints of the services that mappings' on-failure destinations are at. The names in the environment are those that
+/// Endpoints of the services that destinations and dead-letter queues of mappings and functions are at. The names in the environment are those that
 /// AWS's own clients read.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct DestinationOptions {
-    /// Where SQS queues are that mappings send failures to [default: AWS]
+    /// Where SQS queues are that are told of failures and successes [default: AWS]
     #[arg(long = "sqs-endpoint", env = "AWS_ENDPOINT_URL_SQS", value_name = "URL")]
     pub(crate) sqs: Option<Endpoint>,
 
-    /// Where SNS topics are that mappings send failures to [default: AWS]
+    /// Where SNS topics are that are told of failures and successes [default: AWS]
     #[arg(long = "sns-endpoint", env = "AWS_ENDPOINT_URL_SNS", value_name = "URL")]
     pub(crate) sns: Option<Endpoint>,
 
-    /// Where the S3-compatible buckets are that mappings send failures to [default: AWS]
+    /// Where the S3-compatible buckets are that failures are stored in [default: AWS]
     #[arg(long = "s3-endpoint", env = "AWS_ENDPOINT_URL_S3", value_name = "URL")]
     pub(crate) s3: Option<Endpoint>,
+
+    /// Where EventBridge's event buses are that are told of failures and successes [default: AWS]
+    #[arg(long = "events-endpoint", env = "AWS_ENDPOINT_URL_EVENTBRIDGE", value_name = "URL")]
+    pub(crate) events: Option<Endpoint>,
 }
 
 impl DestinationOptions {
@@ -32,7 +36,12 @@ impl DestinationOptions {
             secret_key,
             session_token: variable("AWS_SESSION_TOKEN"),
         });
-        let endpoints = Endpoints { sqs: self.sqs.clone(), sns: self.sns.clone(), s3: self.s3.clone() };
+        let endpoints = Endpoints {
+            sqs: self.sqs.clone(),
+            sns: self.sns.clone(),
+            s3: self.s3.clone(),
+            events: self.events.clone(),
+        };
         let options = Options { clock, region: region.to_owned(), credentials, endpoints };
         Arc::new(AwsDestinations::new(options))
     }

@@ -10,6 +10,7 @@ mod config;
 mod credentials_command;
 mod demo;
 mod destination_options;
+mod event_gauges;
 mod fault_options;
 mod gauges;
 mod handoff_options;

@@ -1,6 +1,7 @@
 //! The server, put together: from the log up to the port.
 
 use crate::config::{Config, Storage};
+use crate::event_gauges;
 use crate::gauges;
 use crate::health::ServerHealth;
 use crate::keys;
@@ -11,6 +12,7 @@ use anyhow::{Context, Result};
 use millstream_control::State;
 use millstream_credentials::Keyring;
 use millstream_engine::Engine;
+use millstream_events::Events;
 use millstream_front::{Front, Gauge, Metrics, serve};
 use millstream_functions::{CodeStore, Functions, Isolation, Runtime};
 use millstream_host::{Clock, SystemClock};
@@ -38,6 +40,7 @@ pub(crate) struct Server {
     log: Arc<dyn Log>,
     functions: Functions,
     mappings: Mappings,
+    events: Events,
     shutdown: CancellationToken,
     fronts: Vec<JoinHandle<()>>,
     lifecycles: Vec<JoinHandle<()>>,
@@ -66,13 +69,7 @@ impl Server {
         let (log, code, mut gauge_list) = open(&config.storage, config.log).await?;
         let (tls, authority) = tls::prepare(config.tls.as_ref(), &config.storage, &*clock)?;
         let endpoint = endpoint(address, tls.is_some());
-        // Functions call home without TLS, on a port of this machine alone: their SDKs need no certificate for it.
-        let inner = match tls {
-            None => None,
-            Some(_) => {
-                Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("a port for functions")?)
-            }
-        };
+        let inner = inner_door(tls.is_some()).await?;
         let inner_address = inner.as_ref().map(TcpListener::local_addr).transpose()?;
         let home_endpoint =
             inner_address.map_or_else(|| endpoint.clone(), |address| self::endpoint(address, false));
@@ -82,16 +79,13 @@ impl Server {
         let engine = Engine::new(log.clone(), control.clone(), clock.clone()).with_vault(vault);
         let functions =
             start_functions(config, sandbox_exe, code, &home_endpoint, &keyring, clock.clone()).await?;
-        let mappings = Mappings::start(millstream_mapping::Options {
-            engine: engine.clone(),
-            functions: functions.clone(),
-            destinations: config.destinations.start(clock.clone(), &config.home.region),
-        });
+        let (mappings, events) = start_deliveries(config, &engine, &functions, clock.clone());
         let lambda = Lambda::start(millstream_lambda::Options {
             control,
             engine: engine.clone(),
             functions: functions.clone(),
             mappings: mappings.clone(),
+            events: events.clone(),
             home: config.home.clone(),
             endpoint: endpoint.clone(),
         })
@@ -100,6 +94,7 @@ impl Server {
         let lifecycles = lifecycles(&engine, &lambda, config);
         gauge_list.extend(gauges::functions(&functions));
         gauge_list.extend(gauges::mappings(&mappings));
+        gauge_list.extend(event_gauges::all(&events));
         let health = Arc::new(ServerHealth {
             engine: engine.clone(),
             functions: functions.clone(),
@@ -116,7 +111,17 @@ impl Server {
         let shutdown = CancellationToken::new();
         let outer = millstream_front::Options { open_files, tls, inner: false };
         let fronts = open_doors(&front, (listener, outer), inner, &shutdown);
-        Ok(Self { endpoint, _authority: authority, log, functions, mappings, shutdown, fronts, lifecycles })
+        Ok(Self {
+            endpoint,
+            _authority: authority,
+            log,
+            functions,
+            mappings,
+            events,
+            shutdown,
+            fronts,
+            lifecycles,
+        })
     }
 
     /// The URL that clients use.
@@ -141,6 +146,7 @@ impl Server {
     /// workers, and the log last. No step can keep the next from its turn.
     pub(crate) async fn stop(self) {
         within("mappings", self.mappings.shutdown()).await;
+        within("events", self.events.shutdown()).await;
         self.shutdown.cancel();
         within("requests", async {
             for front in self.fronts {
@@ -156,6 +162,36 @@ impl Server {
         }
         within("log", self.log.close()).await;
     }
+}
+
+/// Functions call home without TLS, on a port of this machine alone: their SDKs need no certificate for it.
+async fn inner_door(tls: bool) -> Result<Option<TcpListener>> {
+    if !tls {
+        return Ok(None);
+    }
+    Ok(Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("a port for functions")?))
+}
+
+/// What calls functions by itself.
+fn start_deliveries(
+    config: &Config,
+    engine: &Engine,
+    functions: &Functions,
+    clock: Arc<dyn Clock>,
+) -> (Mappings, Events) {
+    let destinations = config.destinations.start(clock, &config.home.region);
+    let mappings = Mappings::start(millstream_mapping::Options {
+        engine: engine.clone(),
+        functions: functions.clone(),
+        destinations: destinations.clone(),
+    });
+    let events = Events::start(millstream_events::Options {
+        engine: engine.clone(),
+        functions: functions.clone(),
+        destinations,
+        home: config.home.clone(),
+    });
+    (mappings, events)
 }
 
 /// The tasks that do the work which the control state asks for.

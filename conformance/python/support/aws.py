@@ -67,6 +67,7 @@ class Service:
             "sqs": lambda body: json.loads(body)["MessageBody"],
             "sns": lambda body: urllib.parse.parse_qs(body.decode())["Message"][0],
             "s3": lambda body: body,
+            "events": lambda body: json.loads(body)["Entries"][0]["Detail"],
         }[self.name]
         return [json.loads(decode(body)) for _, _, _, body in self.taken]
 

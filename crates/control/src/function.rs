@@ -1,4 +1,4 @@
-use crate::Published;
+use crate::{EventInvokeConfig, Published};
 use millstream_types::{Timestamp, name_of_key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -41,6 +41,9 @@ pub struct FunctionSettings {
     /// In the order given: later layers win in `/opt`.
     pub layers: Vec<LayerUse>,
     pub tracing_mode: String,
+    /// ARN of the queue or topic that gets events which could not be processed; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dead_letter: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +89,9 @@ pub struct Function {
     /// Invocations that may run at once, all versions together; `None` for as many as there is room for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved_concurrency: Option<u32>,
+    /// How asynchronous invocations are treated, by `$LATEST`, version or alias; those that are not here as Lambda has it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub event_invoke: BTreeMap<String, EventInvokeConfig>,
 }
 
 impl Function {

@@ -13,6 +13,7 @@ mod account;
 mod command;
 mod encryption;
 mod entry;
+mod event_invoke;
 mod function;
 mod layer;
 mod mapping;
@@ -29,19 +30,21 @@ pub mod caps;
 
 pub use account::{Account, Commitment};
 pub use command::{
-    ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, ChangeLambdaTags, ChangeMapping,
-    ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeRetention, ChangeStream, ChangeTags, Checkpoint,
-    CloseShards, Command, ControlCommand, CreateAlias, CreateFunction, CreateMapping, CreateOnDemandStream,
-    CreateQueue, CreateStream, DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion,
-    DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeregisterConsumer, FinishEncryptionChange,
-    FinishFunctionUpdate, FinishReshard, MergeShards, PublishLayerVersion, PublishVersion, RecordResult,
-    RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream,
+    ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, ChangeEventInvokeConfig,
+    ChangeLambdaTags, ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeRetention,
+    ChangeStream, ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateAlias, CreateFunction,
+    CreateMapping, CreateOnDemandStream, CreateQueue, CreateStream, DeadLetters, DeleteAlias,
+    DeleteEventInvokeConfig, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
+    DeleteQueue, DeleteStream, DeregisterConsumer, FinishEncryptionChange, FinishFunctionUpdate,
+    FinishReshard, MergeShards, OpenEventJournal, PublishLayerVersion, PublishVersion, PutEventInvokeConfig,
+    RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream,
     ReserveConcurrency, RetentionChange, ScaleStream, SetCommitment, SetDistribution, SetPolicy,
     SetQueuePolicy, SettleMapping, SplitShard, StartEncryption, StopEncryption, Tagged, UpdateAlias,
     UpdateFunction, UpdateShardCount, WarmUp,
 };
 pub use encryption::{DataKey, Encryption, EncryptionChange};
 pub use entry::{Entry, EntryError};
+pub use event_invoke::EventInvokeConfig;
 pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};
 pub use layer::{Layer, LayerVersion};
 pub use mapping::{DeliverySettings, Mapping, MappingSettings, MappingState, Source, StartingPosition};

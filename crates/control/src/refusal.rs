@@ -58,6 +58,8 @@ pub enum Refusal {
     AliasExists { function: String, alias: String },
     #[error("function {function} has no alias {alias}")]
     NoSuchAlias { function: String, alias: String },
+    #[error("nothing is set for asynchronous invocations of function {function} as {qualifier}")]
+    NoEventInvokeConfig { function: String, qualifier: String },
     #[error("mapping {uuid} of {source_arn} to {function} exists already")]
     MappingExists { uuid: String, source_arn: String, function: String },
     #[error("mapping {0} does not exist")]

@@ -118,14 +118,24 @@ impl SnapshotPart {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Item {
-    Numbers { last_log_shard: u64 },
+    Numbers {
+        last_log_shard: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event_journal: Option<LogShard>,
+    },
     Stream(Arc<Stream>),
     Function(Arc<Function>),
     Layer(Arc<Layer>),
     Mapping(Arc<Mapping>),
     Queue(Arc<Queue>),
-    Checkpoints { mapping: String, positions: OrdMap<LogShard, Position> },
-    Account { home: String, settings: Arc<Account> },
+    Checkpoints {
+        mapping: String,
+        positions: OrdMap<LogShard, Position>,
+    },
+    Account {
+        home: String,
+        settings: Arc<Account>,
+    },
 }
 
 /// A state on its way to its encoding, a line at a time, so that a large one needs neither all its bytes at once nor all
@@ -157,9 +167,18 @@ impl State {
     /// All of it, in the order of its names.
     pub fn snapshot_lines(&self) -> SnapshotLines {
         // Every member by name: one that is added must not be forgotten here.
-        let Self { streams, functions, layers, mappings, queues, checkpoints, accounts, last_log_shard } =
-            self.clone();
-        let items = iter::once(Item::Numbers { last_log_shard })
+        let Self {
+            streams,
+            functions,
+            layers,
+            mappings,
+            queues,
+            checkpoints,
+            accounts,
+            event_journal,
+            last_log_shard,
+        } = self.clone();
+        let items = iter::once(Item::Numbers { last_log_shard, event_journal })
             .chain(streams.into_iter().map(|(_, stream)| Item::Stream(stream)))
             .chain(functions.into_iter().map(|(_, function)| Item::Function(function)))
             .chain(layers.into_iter().map(|(_, layer)| Item::Layer(layer)))
@@ -180,7 +199,10 @@ impl State {
         let mut state = Self::default();
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             match serde_json::from_slice(line)? {
-                Item::Numbers { last_log_shard } => state.last_log_shard = last_log_shard,
+                Item::Numbers { last_log_shard, event_journal } => {
+                    state.last_log_shard = last_log_shard;
+                    state.event_journal = event_journal;
+                }
                 Item::Stream(stream) => drop(state.streams.insert(stream.name.clone(), stream)),
                 Item::Function(function) => drop(state.functions.insert(function.name.clone(), function)),
                 Item::Layer(layer) => drop(state.layers.insert(layer.name.clone(), layer)),

@@ -20,6 +20,8 @@ pub struct State {
     pub checkpoints: OrdMap<String, OrdMap<LogShard, Position>>,
     /// By what stands before the names of their resources: see `Home::key_prefix`.
     pub accounts: OrdMap<String, Arc<Account>>,
+    /// Where the events of asynchronous invocations are kept, from the first of them on.
+    pub event_journal: Option<LogShard>,
     /// The last number given to a log shard. 0 is the control plane's own.
     pub(crate) last_log_shard: u64,
 }

@@ -55,6 +55,11 @@ impl Published {
         version == Function::LATEST || self.version(version).is_some()
     }
 
+    /// Whether `$LATEST`, a version or an alias goes by this name.
+    pub fn has_qualifier(&self, qualifier: &str) -> bool {
+        self.has_version(qualifier) || self.aliases.contains_key(qualifier)
+    }
+
     pub fn version(&self, version: &str) -> Option<&Arc<FunctionVersion>> {
         self.versions.get(&version.parse().ok()?)
     }
@@ -114,6 +119,7 @@ impl Function {
             next: None,
             published: Published::default(),
             reserved_concurrency: self.reserved_concurrency,
+            event_invoke: BTreeMap::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Failure records to the services that take them: SQS, SNS and S3, by the ARN of a queue, topic or bucket.
+//! Records to the services that take them: SQS, SNS, S3 and EventBridge, by the ARN of a queue, topic, bucket or event bus.
 //!
 //! Each service is at AWS, unless an endpoint is set for it: then it is whatever speaks its protocol there. Requests are
-//! signed (SigV4) with the server's own credentials. Three requests do not pay for three SDKs: they are written out.
+//! signed (SigV4) with the server's own credentials. Four requests do not pay for four SDKs: they are written out.
 
 mod service;
 mod sign;
@@ -115,16 +115,26 @@ impl AwsDestinations {
             let answer = answer.map_err(|error| failed(&error))?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), caps::ANSWER_BYTES).collect().await;
-            if status.is_success() {
+            let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            if status.is_success() && !(target.may_fail_softly() && says_failed(&body)) {
                 return Ok(());
             }
-            let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let text = String::from_utf8_lossy(&body);
             let text = text.chars().filter(|c| !c.is_control()).take(caps::SHOWN_CHARS).collect();
             Err(SendError::Refused { status: status.as_u16(), text })
         };
         timeout(caps::REQUEST, exchange).await.map_err(|_elapsed| SendError::Timeout)?
     }
+}
+
+/// EventBridge answers 200 and counts what it did not take.
+fn says_failed(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        #[serde(rename = "FailedEntryCount", default)]
+        failed: u64,
+    }
+    serde_json::from_slice(body).is_ok_and(|answer: Answer| answer.failed > 0)
 }
 
 fn client<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {

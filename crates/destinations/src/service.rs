@@ -1,8 +1,8 @@
-//! The three services: where they are, and what they are sent.
+//! The services: where they are, and what they are sent.
 
 use bytes::Bytes;
 use http::Uri;
-use millstream_mapping::Letter;
+use millstream_mapping::{Attribute, Letter};
 use std::fmt::Write;
 
 /// Where a service is: `http://…` or `https://…`, without a path.
@@ -40,6 +40,8 @@ pub struct Endpoints {
     pub sqs: Option<Endpoint>,
     pub sns: Option<Endpoint>,
     pub s3: Option<Endpoint>,
+    /// EventBridge.
+    pub events: Option<Endpoint>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +49,10 @@ enum Service {
     Sqs,
     Sns,
     S3,
+    Events,
 }
 
-/// A queue, topic or bucket, and where it is.
+/// A queue, topic, bucket or event bus, and where it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     service: Service,
@@ -66,14 +69,18 @@ impl Target {
         let ["arn", partition, service, own_region, account, name] = parts.as_slice() else {
             return Err("It is no ARN.".into());
         };
-        if name.is_empty() || name.contains([':', '/']) {
-            return Err("Its ARN names no queue, topic or bucket.".into());
+        // A bus of a partner has slashes in its name.
+        let bus = name.strip_prefix("event-bus/").filter(|_| *service == "events");
+        let name = bus.unwrap_or(name);
+        if name.is_empty() || name.contains(':') || (name.contains('/') && bus.is_none()) {
+            return Err("Its ARN names no queue, topic, bucket or event bus.".into());
         }
         let (kind, set) = match *service {
+            "events" if bus.is_some() => (Service::Events, &endpoints.events),
             "sqs" => (Service::Sqs, &endpoints.sqs),
             "sns" => (Service::Sns, &endpoints.sns),
             "s3" => (Service::S3, &endpoints.s3),
-            _ => return Err("Only SQS queues, SNS topics and S3 buckets can be used.".into()),
+            _ => return Err("Only SQS queues, SNS topics, S3 buckets and event buses can be used.".into()),
         };
         let region = if own_region.is_empty() { region } else { own_region };
         let suffix = if *partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
@@ -86,7 +93,7 @@ impl Target {
             arn: arn.to_owned(),
             region: region.to_owned(),
             account: (*account).to_owned(),
-            name: (*name).to_owned(),
+            name: name.to_owned(),
             endpoint,
         })
     }
@@ -97,7 +104,13 @@ impl Target {
             Service::Sqs => "sqs",
             Service::Sns => "sns",
             Service::S3 => "s3",
+            Service::Events => "events",
         }
+    }
+
+    /// Whether an answer that says 200 may still say that nothing was taken.
+    pub(crate) fn may_fail_softly(&self) -> bool {
+        self.service == Service::Events
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -126,7 +139,10 @@ impl Request {
         match target.service {
             Service::Sqs => {
                 let queue = target.url(&format!("/{}/{}", target.account, target.name));
-                let body = serde_json::json!({ "QueueUrl": queue, "MessageBody": text() });
+                let mut body = serde_json::json!({ "QueueUrl": queue, "MessageBody": text() });
+                if !letter.attributes.is_empty() {
+                    body["MessageAttributes"] = attributes(&letter.attributes);
+                }
                 Self {
                     method: "POST",
                     path: "/".into(),
@@ -146,8 +162,26 @@ impl Request {
                         "content-type",
                         "application/x-www-form-urlencoded; charset=utf-8".into(),
                     )],
-                    body: format!("Action=Publish&Version=2010-03-31&TopicArn={topic}&Message={message}")
-                        .into(),
+                    body: format!(
+                        "Action=Publish&Version=2010-03-31&TopicArn={topic}&Message={message}{}",
+                        form(&letter.attributes)
+                    )
+                    .into(),
+                }
+            }
+            Service::Events => {
+                let entry = serde_json::json!({
+                    "EventBusName": target.arn, "Source": "lambda", "DetailType": letter.subject.detail_type,
+                    "Resources": letter.subject.resources, "Detail": text(),
+                });
+                Self {
+                    method: "POST",
+                    path: "/".into(),
+                    headers: vec![
+                        ("content-type", "application/x-amz-json-1.1".into()),
+                        ("x-amz-target", "AWSEvents.PutEvents".into()),
+                    ],
+                    body: serde_json::json!({ "Entries": [entry] }).to_string().into(),
                 }
             }
             // With the bucket in the path, which every S3-compatible store understands.
@@ -159,6 +193,28 @@ impl Request {
             },
         }
     }
+}
+
+/// As SQS takes them.
+fn attributes(attributes: &[Attribute]) -> serde_json::Value {
+    let shown = attributes.iter().map(|attribute| {
+        let value = serde_json::json!({ "DataType": attribute.kind.name(), "StringValue": attribute.value });
+        (attribute.name.clone(), value)
+    });
+    shown.collect::<serde_json::Map<_, _>>().into()
+}
+
+/// As SNS takes them.
+fn form(attributes: &[Attribute]) -> String {
+    let mut out = String::new();
+    for (attribute, number) in attributes.iter().zip(1..) {
+        let entry = format!("&MessageAttributes.entry.{number}");
+        let (name, value) = (encoded(&attribute.name, false), encoded(&attribute.value, false));
+        let kind = attribute.kind.name();
+        write!(out, "{entry}.Name={name}{entry}.Value.DataType={kind}{entry}.Value.StringValue={value}")
+            .expect("writing to a String cannot fail");
+    }
+    out
 }
 
 /// All but unreserved characters as `%XX`.

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use millstream_destinations::{AwsDestinations, Credentials, Endpoint, Endpoints, Options};
 use millstream_host::clock::ManualClock;
-use millstream_mapping::{Destinations, Letter};
+use millstream_mapping::{Attribute, AttributeKind, Destinations, Letter, Subject};
 use millstream_types::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -47,7 +47,8 @@ fn destinations(endpoints: Endpoints, credentials: bool) -> AwsDestinations {
 }
 
 fn letter(arn: &str) -> Letter {
-    Letter { arn: arn.into(), body: Bytes::from_static(b"{\"a\":\"b & c\"}"), key: "aws/lambda/x-1".into() }
+    let body = Bytes::from_static(b"{\"a\":\"b & c\"}");
+    Letter { arn: arn.into(), body, key: "aws/lambda/x-1".into(), ..Letter::default() }
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
@@ -58,7 +59,7 @@ async fn each_service_gets_its_own_form() {
     let (sns, topic) = service(OK).await;
     let (s3, bucket) = service(OK).await;
     let at = sqs.clone();
-    let all = destinations(Endpoints { sqs: Some(sqs), sns: Some(sns), s3: Some(s3) }, true);
+    let all = destinations(Endpoints { sqs: Some(sqs), sns: Some(sns), s3: Some(s3), events: None }, true);
     for arn in
         ["arn:aws:sqs:us-east-1:111122223333:q", "arn:aws:sns:us-east-1:111122223333:t", "arn:aws:s3:::b"]
     {
@@ -112,4 +113,58 @@ async fn what_is_not_taken_is_said() {
     assert!(unsigned.check(arn).unwrap_err().contains("AWS_ACCESS_KEY_ID"));
     assert!(unsigned.send(&letter(arn)).await.is_err());
     assert!(unsigned.check("arn:aws:ec2:us-east-1:1:x").is_err());
+}
+
+fn dead_letter(arn: &str) -> Letter {
+    let attribute =
+        |name: &str, kind, value: &str| Attribute { name: name.into(), kind, value: value.into() };
+    let attributes = vec![
+        attribute("ErrorCode", AttributeKind::Number, "200"),
+        attribute("ErrorMessage", AttributeKind::String, "no & never"),
+    ];
+    Letter { attributes, ..letter(arn) }
+}
+
+#[tokio::test]
+async fn attributes_stand_beside_a_message() {
+    let (sqs, queue) = service(OK).await;
+    let (sns, topic) = service(OK).await;
+    let all = destinations(Endpoints { sqs: Some(sqs), sns: Some(sns), ..Endpoints::default() }, true);
+    all.send(&dead_letter("arn:aws:sqs:us-east-1:111122223333:q")).await.unwrap();
+    all.send(&dead_letter("arn:aws:sns:us-east-1:111122223333:t")).await.unwrap();
+    let queue = queue.await.unwrap();
+    let body: serde_json::Value = serde_json::from_str(queue.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let expected = serde_json::json!({
+        "ErrorCode": { "DataType": "Number", "StringValue": "200" },
+        "ErrorMessage": { "DataType": "String", "StringValue": "no & never" },
+    });
+    assert_eq!(body["MessageAttributes"], expected);
+    let topic = topic.await.unwrap();
+    let form = "&MessageAttributes.entry.1.Name=ErrorCode&MessageAttributes.entry.1.Value.DataType=Number\
+                &MessageAttributes.entry.1.Value.StringValue=200&MessageAttributes.entry.2.Name=ErrorMessage\
+                &MessageAttributes.entry.2.Value.DataType=String&MessageAttributes.entry.2.Value.StringValue=no%20%26%20never";
+    assert!(topic.ends_with(form), "{topic}");
+}
+
+#[tokio::test]
+async fn an_event_bus_is_put_an_event_and_believed_only_when_it_took_it() {
+    let arn = "arn:aws:events:us-east-1:111122223333:event-bus/bus";
+    let subject = Subject { detail_type: "Done".into(), resources: vec!["arn:r".into()] };
+    let told = Letter { subject, ..letter(arn) };
+    let (events, bus) = service(OK).await;
+    destinations(Endpoints { events: Some(events), ..Endpoints::default() }, true).send(&told).await.unwrap();
+    let bus = bus.await.unwrap();
+    assert!(bus.contains("x-amz-target: AWSEvents.PutEvents\r\n"), "{bus}");
+    let body: serde_json::Value = serde_json::from_str(bus.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let entry = serde_json::json!({
+        "EventBusName": arn, "Source": "lambda", "DetailType": "Done", "Resources": ["arn:r"],
+        "Detail": "{\"a\":\"b & c\"}",
+    });
+    assert_eq!(body, serde_json::json!({ "Entries": [entry] }));
+    let softly = "HTTP/1.1 200 OK\r\ncontent-length: 23\r\n\r\n{\"FailedEntryCount\": 1}";
+    let (events, _bus) = service(softly).await;
+    let bad =
+        destinations(Endpoints { events: Some(events), ..Endpoints::default() }, true).send(&told).await;
+    assert!(bad.unwrap_err().contains("FailedEntryCount"));
+    assert!(destinations(Endpoints::default(), true).check("arn:aws:events:us-east-1:1:rule/x").is_err());
 }

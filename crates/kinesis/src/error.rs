@@ -176,6 +176,7 @@ fn refused(refusal: Refusal, account: &str) -> Failure {
         | Refusal::AliasExists { .. }
         | Refusal::NoSuchAlias { .. }
         | Refusal::MappingExists { .. }
+        | Refusal::NoEventInvokeConfig { .. }
         | Refusal::NoSuchMapping(_)
         | Refusal::MappingBusy { .. }) => {
             Failure::internal("An internal error occurred; nothing was done.", refusal)

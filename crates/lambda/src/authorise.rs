@@ -7,7 +7,7 @@
 use crate::Failure;
 use crate::names::Target;
 use crate::service::Lambda;
-use millstream_api_lambda::{ErrorCode, Operation};
+use millstream_api_lambda::{self as api, ErrorCode, Operation};
 use millstream_control::{Function, Mapping};
 use millstream_iam::{Caller, Denial, Facts, Kind, Policy};
 use millstream_shapes::{Codec, Decode, DecodeError, Decoder, RestRequest};
@@ -42,7 +42,7 @@ impl Lambda {
             own: &own,
         };
         caller.may(&action(operation), &resource, facts, None).map_err(|denial| denied(&denial))?;
-        self.authorise_what_it_uses(caller, operation, &named)
+        self.authorise_what_it_uses(caller, operation, request, &named)
     }
 
     /// A function runs as its role, sees its layers, and is given what its streams hold: whoever arranges that must be
@@ -51,6 +51,7 @@ impl Lambda {
         &self,
         caller: &Caller,
         operation: Operation,
+        request: &RestRequest<'_>,
         named: &Named,
     ) -> Result<(), Failure> {
         for layer in &named.layers {
@@ -64,6 +65,7 @@ impl Lambda {
             let facts = Facts { own: &own, ..Facts::default() };
             caller.may("iam:PassRole", role, facts, None).map_err(|denial| denied(&denial))?;
         }
+        self.check_role_tells(caller, request, named)?;
         match (operation, &named.source_arn) {
             (Operation::CreateEventSourceMapping, Some(source)) => {
                 self.check_role_reads(caller, named, source)
@@ -93,6 +95,42 @@ impl Lambda {
             "Cannot access stream {source}. Please ensure the role can perform the GetRecords, GetShardIterator, \
              DescribeStream, and ListShards Actions on your stream in IAM."
         )))
+    }
+
+    /// AWS asks this when somebody is named who is to be told of asynchronous invocations.
+    fn check_role_tells(
+        &self,
+        caller: &Caller,
+        request: &RestRequest<'_>,
+        named: &Named,
+    ) -> Result<(), Failure> {
+        let of_function = || {
+            let name = request.labels.get("FunctionName")?;
+            self.named_function(name).map(|function| function.shown().1.role.clone())
+        };
+        let role = named.role.clone().or_else(of_function);
+        let Some(role) = role.and_then(|role| caller.under(&self.home().account, &role)) else {
+            return Ok(());
+        };
+        let state = self.control().state();
+        for target in named.told.iter().filter(|arn| !arn.is_empty()) {
+            let Some((action, words)) = telling(target) else { continue };
+            let stream = state.streams.values().find(|stream| stream.arn == *target);
+            let policy = stream.and_then(|stream| stream.policy.as_deref());
+            let policy = policy.and_then(|text| Policy::parse(text, Kind::Resource).ok());
+            // Of an object it is told when it is put; here any will do.
+            let resource = if action == "s3:PutObject" {
+                format!("{target}/aws/lambda/async/x")
+            } else {
+                target.clone()
+            };
+            if role.may(action, &resource, Facts::default(), policy.as_ref()).is_err() {
+                return Err(Failure::invalid(format!(
+                    "The provided execution role does not have permissions to call {words}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The ARN of what a request is about, or `*`.
@@ -194,11 +232,24 @@ impl Lambda {
 /// What IAM calls an operation: its name, but for these (Service Authorization Reference, "Actions defined by AWS Lambda").
 fn action(operation: Operation) -> String {
     let name = match operation {
-        Operation::Invoke | Operation::InvokeAsync | Operation::InvokeWithResponseStream => "InvokeFunction",
+        Operation::Invoke | Operation::InvokeWithResponseStream => "InvokeFunction",
         Operation::GetLayerVersionByArn => "GetLayerVersion",
         other => other.name(),
     };
     format!("lambda:{name}")
+}
+
+/// The action that telling a destination is, and AWS's words for it.
+fn telling(arn: &str) -> Option<(&'static str, &'static str)> {
+    Some(match arn.split(':').nth(2)? {
+        "sqs" => ("sqs:SendMessage", "SendMessage on SQS"),
+        "sns" => ("sns:Publish", "Publish on SNS"),
+        "s3" => ("s3:PutObject", "PutObject on S3"),
+        "events" => ("events:PutEvents", "PutEvents on EventBridge"),
+        "lambda" => ("lambda:InvokeFunction", "InvokeFunction on Lambda"),
+        "kinesis" => ("kinesis:PutRecord", "PutRecord on Kinesis"),
+        _ => return None,
+    })
 }
 
 /// Whether an operation's body says what it is about. Others' bodies may be anything, a payload for one.
@@ -207,6 +258,8 @@ fn names_in_body(operation: Operation) -> bool {
         operation,
         Operation::CreateFunction
             | Operation::UpdateFunctionConfiguration
+            | Operation::PutFunctionEventInvokeConfig
+            | Operation::UpdateFunctionEventInvokeConfig
             | Operation::CreateEventSourceMapping
             | Operation::UpdateEventSourceMapping
             | Operation::TagResource
@@ -221,11 +274,21 @@ struct Named {
     layers: Vec<String>,
     source_arn: Option<String>,
     tags: BTreeMap<String, String>,
+    /// Who is to be told of asynchronous invocations.
+    told: Vec<String>,
 }
 
 impl Decode for Named {
     fn decode<D: Decoder>(d: &mut D) -> Result<Self, DecodeError> {
-        const MEMBERS: [&str; 5] = ["FunctionName", "Role", "Layers", "EventSourceArn", "Tags"];
+        const MEMBERS: [&str; 7] = [
+            "FunctionName",
+            "Role",
+            "Layers",
+            "EventSourceArn",
+            "Tags",
+            "DeadLetterConfig",
+            "DestinationConfig",
+        ];
         let mut out = Self::default();
         d.open_structure()?;
         while let Some(member) = d.next_member(&MEMBERS)? {
@@ -234,7 +297,17 @@ impl Decode for Named {
                 1 => out.role = Decode::decode(d)?,
                 2 => out.layers = Decode::decode(d)?,
                 3 => out.source_arn = Decode::decode(d)?,
-                _ => out.tags = Decode::decode(d)?,
+                4 => out.tags = Decode::decode(d)?,
+                5 => {
+                    let config: Option<api::DeadLetterConfig> = Decode::decode(d)?;
+                    out.told.extend(config.and_then(|config| config.target_arn));
+                }
+                _ => {
+                    let config: Option<api::DestinationConfig> = Decode::decode(d)?;
+                    let config = config.unwrap_or_default();
+                    out.told.extend(config.on_success.and_then(|end| end.destination));
+                    out.told.extend(config.on_failure.and_then(|end| end.destination));
+                }
             }
         }
         Ok(out)

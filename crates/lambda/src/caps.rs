@@ -30,6 +30,10 @@ pub const TAGS: usize = 50;
 /// What a synchronous invocation may be given.
 pub const PAYLOAD_BYTES: usize = 6_291_456;
 
+/// What an asynchronous one may be given, and one by `InvokeAsync` (API reference: 1 MB and 256 KB).
+pub const EVENT_BYTES: usize = 1_048_576;
+pub const OLD_EVENT_BYTES: usize = 262_144;
+
 /// `X-Amz-Client-Context`, in base64.
 pub const CLIENT_CONTEXT_CHARS: usize = 3_583;
 

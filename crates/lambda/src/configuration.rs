@@ -74,6 +74,8 @@ fn what_was_set(
         memory_size: Some(small(settings.memory_mb)),
         last_modified: Some(function.modified.lambda_date()),
         version: Some(LATEST.to_owned()),
+        dead_letter_config: (!settings.dead_letter.is_empty())
+            .then(|| api::DeadLetterConfig { target_arn: Some(settings.dead_letter.clone()) }),
         environment: (!settings.environment.is_empty()).then_some(environment),
         tracing_config: Some(api::TracingConfigResponse {
             mode: Some(settings.tracing_mode.as_str().into()),

@@ -153,6 +153,7 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
         Refusal::NoSuchAlias { function, alias } => {
             not_found(format!("Alias not found: {}:{alias}", home.function_arn(&function)))
         }
+        Refusal::NoEventInvokeConfig { function, qualifier } => no_event_config(home, &function, &qualifier),
         Refusal::NoSuchMapping(_) => no_such_resource(),
         Refusal::MappingBusy { .. } => mapping_in_use("update"),
         Refusal::Limit { what, limit } => Failure::invalid(format!(
@@ -200,6 +201,12 @@ pub(crate) fn mapping_in_use(verb: &str) -> Failure {
 
 pub(crate) fn not_found(message: String) -> Failure {
     Failure::new(ErrorCode::ResourceNotFoundException, message)
+}
+
+/// AWS's words for a function, version or alias of which nothing is set for asynchronous invocations.
+pub(crate) fn no_event_config(home: &Home, function: &str, qualifier: &str) -> Failure {
+    let arn = home.function_arn(function);
+    not_found(format!("The function {arn}:{qualifier} doesn't have an EventInvokeConfig"))
 }
 
 /// AWS's words for a version of a function that is not there.
@@ -267,7 +274,7 @@ pub(crate) fn invoke(error: InvokeError) -> Failure {
         }
         InvokeError::Component { .. } => Failure::new(C::InvalidRuntimeException, format!("{error}.")),
         InvokeError::ElsewhereFailed { .. } => Failure::service(format!("{error}."), &error),
-        InvokeError::PayloadTooLarge { limit, .. } => payload_too_large(limit),
+        InvokeError::PayloadTooLarge { limit, .. } => payload_too_large(limit, "InvokeFunction"),
         InvokeError::RuntimeMissing(missing) => Failure::new(C::InvalidRuntimeException, missing.to_string()),
         InvokeError::Code(error) => stored_code(error),
         InvokeError::Isolation(unavailable) => Failure::service(unavailable.to_string(), &unavailable),
@@ -281,11 +288,11 @@ pub(crate) fn invoke(error: InvokeError) -> Failure {
     }
 }
 
-/// A payload above the limit for synchronous invocations.
-pub(crate) fn payload_too_large(limit: usize) -> Failure {
+/// A payload above an operation's limit.
+pub(crate) fn payload_too_large(limit: usize, operation: &str) -> Failure {
     Failure::new(
         ErrorCode::RequestEntityTooLargeException,
-        format!("Request must be smaller than {limit} bytes for the InvokeFunction operation"),
+        format!("Request must be smaller than {limit} bytes for the {operation} operation"),
     )
 }
 

@@ -10,6 +10,7 @@ mod authorise;
 mod configuration;
 mod delivery;
 mod error;
+mod events;
 mod layers;
 mod lifecycle;
 mod links;

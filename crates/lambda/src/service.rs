@@ -5,6 +5,7 @@ use bytes::Bytes;
 use millstream_api_lambda::{self as api, Error, ErrorCode, Operation};
 use millstream_control_node::ControlHandle;
 use millstream_engine::Engine;
+use millstream_events::Events;
 use millstream_functions::{CodeKey, Functions};
 use millstream_iam::Caller;
 use millstream_mapping::Mappings;
@@ -22,6 +23,7 @@ pub struct Options {
     pub engine: Engine,
     pub functions: Functions,
     pub mappings: Mappings,
+    pub events: Events,
     /// The server's own account and region.
     pub home: Home,
     /// Where clients reach this server, such as `http://127.0.0.1:4567`. Links to code begin with it.
@@ -185,6 +187,10 @@ impl Lambda {
 
     pub(crate) fn mappings(&self) -> &Mappings {
         &self.inner.mappings
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.inner.events
     }
 
     pub(crate) fn home(&self) -> &Home {

@@ -32,7 +32,6 @@ const RESERVED_KEYS: [&str; 18] = [
 #[derive(Debug)]
 pub(crate) struct NotBuilt<'a> {
     pub(crate) vpc_config: Option<&'a api::VpcConfig>,
-    pub(crate) dead_letter_config: Option<&'a api::DeadLetterConfig>,
     pub(crate) kms_key_arn: Option<&'a str>,
     pub(crate) file_systems: usize,
     pub(crate) image_config: Option<&'a api::ImageConfig>,
@@ -48,8 +47,6 @@ impl NotBuilt<'_> {
         let in_vpc = self
             .vpc_config
             .is_some_and(|vpc| some(vpc.subnet_ids.as_ref()) || some(vpc.security_group_ids.as_ref()));
-        let dead_letter =
-            self.dead_letter_config.and_then(|config| config.target_arn.as_deref()).unwrap_or_default();
         let image = self.image_config.is_some_and(|image| {
             some(image.entry_point.as_ref())
                 || some(image.command.as_ref())
@@ -61,7 +58,6 @@ impl NotBuilt<'_> {
             .is_some_and(|apply_on| apply_on.as_str() != "None");
         let asked = [
             (in_vpc, "VpcConfig with subnets or security groups"),
-            (!dead_letter.is_empty(), "DeadLetterConfig"),
             (self.kms_key_arn.is_some_and(|arn| !arn.is_empty()), "KMSKeyArn"),
             (self.file_systems > 0, "FileSystemConfigs"),
             (image, "ImageConfig"),

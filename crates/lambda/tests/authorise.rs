@@ -164,6 +164,48 @@ async fn what_a_function_uses_is_asked_for_too() {
 }
 
 #[tokio::test]
+async fn those_of_asynchronous_invocation_too() {
+    let world = world().await;
+    let nobody = ada(&[]);
+    for (line, body, action, resource) in [
+        ("POST /2014-11-13/functions/f/invoke-async", json!({"Role": 7}), "InvokeAsync", FUNCTION),
+        (
+            "PUT /2019-09-25/functions/f/event-invoke-config",
+            json!({}),
+            "PutFunctionEventInvokeConfig",
+            FUNCTION,
+        ),
+        (
+            "POST /2019-09-25/functions/f/event-invoke-config?Qualifier=live",
+            json!({}),
+            "UpdateFunctionEventInvokeConfig",
+            "arn:aws:lambda:us-east-1:000000000000:function:f:live",
+        ),
+        (
+            "GET /2019-09-25/functions/f/event-invoke-config",
+            Value::Null,
+            "GetFunctionEventInvokeConfig",
+            FUNCTION,
+        ),
+        (
+            "DELETE /2019-09-25/functions/f/event-invoke-config",
+            Value::Null,
+            "DeleteFunctionEventInvokeConfig",
+            FUNCTION,
+        ),
+        (
+            "GET /2019-09-25/functions/f/event-invoke-config/list",
+            Value::Null,
+            "ListFunctionEventInvokeConfigs",
+            FUNCTION,
+        ),
+    ] {
+        let seen = denied(&world, &nobody, line, body).await;
+        assert_eq!(seen, Some((format!("lambda:{action}"), resource.to_owned())), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_mapping_is_for_a_function_whose_role_may_read() {
     let world = world().await;
     world.function("f").await;
@@ -190,4 +232,45 @@ async fn a_mapping_is_for_a_function_whose_role_may_read() {
     let delete = format!("DELETE /2015-03-31/event-source-mappings/{uuid}");
     assert!(denied(&world, &ada(&[("lambda:*", FUNCTION)]), &delete, Value::Null).await.is_some());
     assert_eq!(error(&world, &caller, &delete, Value::Null).await, None);
+}
+
+#[tokio::test]
+async fn who_is_told_is_somebody_whom_the_role_may_tell() {
+    let world = world().await;
+    world.function("f").await;
+    world.function("g").await;
+    let stream = world.stream("s").await;
+    let line = "PUT /2019-09-25/functions/f/event-invoke-config";
+    let queue = "arn:aws:sqs:us-east-1:000000000000:q".to_owned();
+    for (arn, action, words) in [
+        (queue.clone(), "sqs:SendMessage", "SendMessage on SQS"),
+        ("arn:aws:sns:us-east-1:000000000000:t".into(), "sns:Publish", "Publish on SNS"),
+        ("arn:aws:s3:::bucket".into(), "s3:PutObject", "PutObject on S3"),
+        (
+            "arn:aws:events:us-east-1:000000000000:event-bus/b".into(),
+            "events:PutEvents",
+            "PutEvents on EventBridge",
+        ),
+        (FUNCTION.replace("function:f", "function:g"), "lambda:InvokeFunction", "InvokeFunction on Lambda"),
+        (stream, "kinesis:PutRecord", "PutRecord on Kinesis"),
+    ] {
+        let body = || json!({ "DestinationConfig": { "OnFailure": { "Destination": arn } } });
+        let mut caller = ada(&[("lambda:*", "*")]);
+        caller.roles = Some(Arc::new(OneRole(policy("logs:*", "*"))));
+        let text = format!("The provided execution role does not have permissions to call {words}");
+        let expected = Some(("InvalidParameterValueException".to_owned(), text));
+        assert_eq!(error(&world, &caller, line, body()).await, expected, "{arn}");
+        caller.roles = Some(Arc::new(OneRole(policy(action, "*"))));
+        assert_eq!(error(&world, &caller, line, body()).await, None, "{arn}");
+    }
+    // The role of the request where it names one, of the function where not.
+    let dead = json!({ "DeadLetterConfig": { "TargetArn": queue } });
+    let mut caller = ada(&[("lambda:*", "*"), ("iam:PassRole", "*")]);
+    caller.roles = Some(Arc::new(OneRole(policy("logs:*", "*"))));
+    let made = error(&world, &caller, "POST /2015-03-31/functions", create_with("h", dead.clone())).await;
+    assert!(made.unwrap().1.ends_with("SendMessage on SQS"));
+    let line = "PUT /2015-03-31/functions/f/configuration";
+    assert!(error(&world, &caller, line, dead.clone()).await.unwrap().1.ends_with("SendMessage on SQS"));
+    caller.roles = Some(Arc::new(OneRole(policy("sqs:SendMessage", &queue))));
+    assert_eq!(error(&world, &caller, line, dead).await, None);
 }

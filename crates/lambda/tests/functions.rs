@@ -211,10 +211,6 @@ async fn what_is_not_built_is_refused_and_not_ignored() {
     let world = world().await;
     let cases = [
         (json!({ "VpcConfig": { "SubnetIds": ["subnet-1"] } }), "VpcConfig with subnets or security groups"),
-        (
-            json!({ "DeadLetterConfig": { "TargetArn": "arn:aws:sqs:us-east-1:000000000000:q" } }),
-            "DeadLetterConfig",
-        ),
         (json!({ "KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k" }), "KMSKeyArn"),
         (json!({ "ImageConfig": { "Command": ["x"] } }), "ImageConfig"),
         (json!({ "SnapStart": { "ApplyOn": "PublishedVersions" } }), "SnapStart for published versions"),

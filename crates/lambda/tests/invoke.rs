@@ -57,8 +57,7 @@ async fn before_it_runs() {
     world.settled("offer").await;
     let dry = invoke(&world, "", vec![("X-Amz-Invocation-Type", "DryRun")], b"{}").await;
     assert_eq!((dry.status, dry.body), (204, Value::Null));
-    let event = invoke(&world, "", vec![("x-amz-invocation-type", "Event")], b"{}").await;
-    assert_eq!(event.error().1, "InvalidParameterValueException");
+    later(&world).await;
     let unknown = invoke(&world, "", vec![("X-Amz-Invocation-Type", "Later")], b"{}").await;
     assert_eq!(unknown.error().1, "ValidationException");
 
@@ -74,6 +73,73 @@ async fn before_it_runs() {
     assert_eq!(large.error(), (413, "RequestEntityTooLargeException".into(), why.into()));
     let context = invoke(&world, "", vec![("X-Amz-Client-Context", "e30")], b"{}").await;
     assert_eq!(context.error().1, "InvalidRequestContentException");
+}
+
+/// Events are taken, or not, without a worker.
+async fn later(world: &World) {
+    let event = || vec![("x-amz-invocation-type", "Event")];
+    let taken = invoke(world, "", event(), b"{}").await;
+    assert_eq!((taken.status, &taken.body), (202, &Value::Null));
+    assert_eq!((taken.header("X-Amz-Executed-Version"), taken.header("X-Amz-Function-Error")), (None, None));
+    assert_eq!(invoke(world, "", event(), b"").await.status, 202);
+    let large: &'static [u8] = Box::leak(vec![b' '; 1_048_577].into_boxed_slice());
+    let refused = invoke(world, "", event(), large).await;
+    let why = "Request must be smaller than 1048576 bytes for the InvokeFunction operation";
+    assert_eq!(refused.error(), (413, "RequestEntityTooLargeException".into(), why.into()));
+    let bad = invoke(world, "", event(), b"{").await;
+    assert_eq!(bad.error().1, "InvalidRequestContentException");
+    let gone = invoke(world, "?Qualifier=7", event(), b"{}").await;
+    assert_eq!(gone.error().2, format!("Function not found: {FUNCTION_ARN}:offer:7"));
+
+    let old = "/2014-11-13/functions/offer/invoke-async/";
+    let taken = world.call_raw("POST", old, Vec::new(), Bytes::from_static(b"[1]")).await;
+    assert_eq!((taken.status, &taken.body), (202, &Value::Null));
+    let refused = world.call_raw("POST", old, Vec::new(), Bytes::from_static(&large[..262_145])).await;
+    let why = "Request must be smaller than 262144 bytes for the InvokeAsync operation";
+    assert_eq!(refused.error(), (413, "RequestEntityTooLargeException".into(), why.into()));
+    let gone = world
+        .call_raw("POST", "/2014-11-13/functions/g/invoke-async", Vec::new(), Bytes::from_static(b"{}"))
+        .await;
+    assert_eq!(
+        gone.error(),
+        (404, "ResourceNotFoundException".into(), format!("Function not found: {FUNCTION_ARN}:g:$LATEST"))
+    );
+}
+
+/// An event gets to its function, and what came of it to another.
+async fn events(world: &World) {
+    let path = "/2019-09-25/functions/offer/event-invoke-config";
+    let stream = world.stream("told").await;
+    let told = json!({ "DestinationConfig": { "OnSuccess": { "Destination": stream } } });
+    assert_eq!(world.call("PUT", path, told).await.status, 200);
+    let trace = "Root=1-5759e988-bd862e3fe1be46a994272793";
+    let headers = vec![
+        ("X-Amz-Invocation-Type", "Event"),
+        ("X-Amzn-Trace-Id", trace),
+        ("X-Amz-Client-Context", "e30="),
+    ];
+    assert_eq!(invoke(world, "", headers, b"[7]").await.status, 202);
+    let shard = world.control.state().stream("told").unwrap().shards[0].log;
+    world.engine.log().tail(shard).unwrap().beyond(millstream_types::Position(0)).await.unwrap();
+    let state = world.control.state();
+    let stream = state.stream("told").unwrap();
+    let limit = millstream_engine::PageLimit { records: 9, bytes: 1 << 20 };
+    let page =
+        world.engine.read(stream, &stream.shards[0], millstream_types::Position(0), limit).await.unwrap();
+    let record: Value = serde_json::from_slice(&page.records[0].data).unwrap();
+    let context = json!({
+        "requestId": "request-1", "functionArn": format!("{FUNCTION_ARN}:offer:$LATEST"), "condition": "Success",
+        "approximateInvokeCount": 1,
+    });
+    assert_eq!((&record["requestContext"], &record["requestPayload"]), (&context, &json!([7])));
+    let answer = &record["responsePayload"];
+    assert_eq!(
+        (&answer["event"], &answer["id"], &answer["client"]),
+        (&json!([7]), &json!("request-1"), &Value::Null)
+    );
+    assert_eq!(record["responseContext"], json!({ "statusCode": 200, "executedVersion": "$LATEST" }));
+    let measures = world.events.measures();
+    assert_eq!((measures.len(), measures[0].received, measures[0].dropped), (1, 1, 0));
 }
 
 async fn running() {
@@ -115,6 +181,7 @@ async fn running() {
     assert_eq!(failed.body["errorMessage"], "as asked");
     assert_eq!(failed.body["errorType"], "ValueError");
 
+    events(&world).await;
     assert_eq!(world.call("DELETE", "/2015-03-31/functions/offer", Value::Null).await.status, 204);
     let gone = invoke(&world, "", Vec::new(), b"{}").await;
     assert_eq!(gone.error().2, format!("Function not found: {arn}"));

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use std::fmt::Debug;
 
 /// What is to be told, to whom.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Letter {
     /// The destination's ARN, of a service other than Kinesis.
     pub arn: String,
@@ -13,6 +13,41 @@ pub struct Letter {
     pub body: Bytes,
     /// What it is stored under, where things are stored under names.
     pub key: String,
+    /// What stands beside the body, where messages have attributes.
+    pub attributes: Vec<Attribute>,
+    /// What it is about, where things are told as events.
+    pub subject: Subject,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    pub name: String,
+    pub kind: AttributeKind,
+    pub value: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttributeKind {
+    String,
+    Number,
+}
+
+impl AttributeKind {
+    /// As SQS and SNS name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "String",
+            Self::Number => "Number",
+        }
+    }
+}
+
+/// What EventBridge is told of an event beside its detail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    pub detail_type: String,
+    /// ARNs.
+    pub resources: Vec<String>,
 }
 
 /// The services outside this server that can be told. A stream of this server needs no such way.

@@ -25,7 +25,7 @@ mod supervisor;
 pub mod caps;
 
 pub use board::LaneStatus;
-pub use destination::{Destinations, Letter, NoDestinations};
+pub use destination::{Attribute, AttributeKind, Destinations, Letter, NoDestinations, Subject};
 pub use invoker::Invoker;
 pub use lane::check_filters;
 pub use mappings::{Mappings, Options};

@@ -103,6 +103,7 @@ fn revision(code: &str, settings: &FunctionSettings) -> String {
         environment,
         layers,
         tracing_mode: _,
+        dead_letter: _,
     } = settings;
     let mut digest = Sha256::new();
     let mut text = |text: &str| {
@@ -149,6 +150,7 @@ mod tests {
                 environment: BTreeMap::from([("A".into(), "1".into())]),
                 layers: vec![LayerUse { arn: "l:1".into(), key: "b".repeat(64), size: 1 }],
                 tracing_mode: "PassThrough".into(),
+                dead_letter: String::new(),
             },
             architectures: vec!["x86_64".into()],
             tags: BTreeMap::new(),
@@ -159,6 +161,7 @@ mod tests {
             next: None,
             published: millstream_control::Published::default(),
             reserved_concurrency: None,
+            event_invoke: BTreeMap::new(),
         }
     }
 

@@ -192,11 +192,18 @@ fn lambda(machine: &Machine, engine: &Engine, control: &ControlHandle) -> Result
         functions: functions.clone(),
         destinations: Arc::new(millstream_mapping::NoDestinations),
     });
+    let events = millstream_events::Events::start(millstream_events::Options {
+        engine: engine.clone(),
+        functions: functions.clone(),
+        destinations: Arc::new(millstream_mapping::NoDestinations),
+        home: home.clone(),
+    });
     let options = millstream_lambda::Options {
         control: control.clone(),
         engine: engine.clone(),
         functions,
         mappings,
+        events,
         home,
         endpoint: format!("http://server:{PORT}"),
     };

@@ -1,17 +1,17 @@
 //! Random commands of every kind, with few names, so that they meet each other.
 
 use millstream_control::{
-    ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, AliasTarget, ChangeLambdaTags,
-    ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeStream, ChangeTags, Checkpoint,
-    Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateOnDemandStream, CreateQueue,
-    CreateStream, DataKey, DeadLetters, DeleteAlias, DeleteFunction, DeleteFunctionVersion,
-    DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer,
-    Distribution, FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
-    PublishLayerVersion, PublishVersion, QueueBegin, QueueSettings, RecordResult, RegisterConsumer,
-    RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment,
-    SetDistribution, SetPolicy, SetQueuePolicy, SettleMapping, ShardMetric, Source, StartEncryption,
-    StartingPosition, State, StopEncryption, StreamMode, Tagged, UpdateAlias, UpdateFunction,
-    UpdateShardCount, WarmUp,
+    ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, AliasTarget, ChangeEventInvokeConfig,
+    ChangeLambdaTags, ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeStream,
+    ChangeTags, Checkpoint, Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateOnDemandStream,
+    CreateQueue, CreateStream, DataKey, DeadLetters, DeleteAlias, DeleteEventInvokeConfig, DeleteFunction,
+    DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeliverySettings,
+    DeregisterConsumer, Distribution, FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings,
+    LayerUse, MappingSettings, OpenEventJournal, PublishLayerVersion, PublishVersion, PutEventInvokeConfig,
+    QueueBegin, QueueSettings, RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue,
+    RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment, SetDistribution, SetPolicy, SetQueuePolicy,
+    SettleMapping, ShardMetric, Source, StartEncryption, StartingPosition, State, StopEncryption, StreamMode,
+    Tagged, UpdateAlias, UpdateFunction, UpdateShardCount, WarmUp,
 };
 use millstream_types::{HashKey, LogShard, Position, ShardId, Timestamp};
 use std::collections::BTreeMap;
@@ -77,6 +77,11 @@ fn settings(random: &mut Random) -> FunctionSettings {
         environment: BTreeMap::from([("LEVEL".into(), random.below(9).to_string())]),
         layers: if random.one_in(2) { vec![layer] } else { Vec::new() },
         tracing_mode: "PassThrough".into(),
+        dead_letter: if random.one_in(3) {
+            "arn:aws:sqs:us-east-1:000000000000:dead".into()
+        } else {
+            String::new()
+        },
     }
 }
 
@@ -279,7 +284,8 @@ fn function_command(random: &mut Random, state: &State) -> Command {
     let revision_id =
         state.function(&name).map_or_else(|_| "none".into(), |function| function.revision_id.clone());
     let next = random.below(1_000);
-    match random.below(11) {
+    match random.below(13) {
+        11 | 12 => event_invoke_command(random, name),
         0 | 1 => function(&name, random).into(),
         8 => PublishVersion {
             name,
@@ -314,6 +320,30 @@ fn function_command(random: &mut Random, state: &State) -> Command {
             let version = state.layers.get(&layer_name).map_or(1, |layer| layer.newest);
             DeleteLayerVersion { name: layer_name, version }.into()
         }
+    }
+}
+
+fn event_invoke_command(random: &mut Random, function: String) -> Command {
+    let qualifier = match random.below(3) {
+        0 => "$LATEST".to_owned(),
+        1 => (1 + random.below(3)).to_string(),
+        _ => random.name("a"),
+    };
+    let mut number = |end: u64| random.one_in(2).then(|| u32::try_from(random.below(end)).unwrap());
+    let (max_retries, max_age_secs) = (number(3), number(21_600));
+    let mut arn =
+        || random.one_in(2).then(|| format!("arn:aws:sqs:us-east-1:000000000000:q{}", random.below(3)));
+    let (on_success, on_failure) =
+        (arn(), arn().map(|arn| if arn.ends_with('0') { String::new() } else { arn }));
+    match random.below(4) {
+        0 => OpenEventJournal {}.into(),
+        1 => DeleteEventInvokeConfig { function, qualifier }.into(),
+        2 => {
+            ChangeEventInvokeConfig { function, qualifier, max_retries, max_age_secs, on_success, on_failure }
+                .into()
+        }
+        _ => PutEventInvokeConfig { function, qualifier, max_retries, max_age_secs, on_success, on_failure }
+            .into(),
     }
 }
 

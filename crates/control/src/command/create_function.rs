@@ -47,6 +47,7 @@ impl ControlCommand for CreateFunction {
             next: None,
             published: Published::default(),
             reserved_concurrency: None,
+            event_invoke: BTreeMap::new(),
         };
         if self.publish {
             function.publish(None, self.revision_id.clone(), at);

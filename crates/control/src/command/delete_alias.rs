@@ -14,7 +14,9 @@ impl ControlCommand for DeleteAlias {
     type Outcome = ();
 
     fn apply(&self, state: &mut State, _at: Timestamp) -> Result<(), Refusal> {
-        state.change_function(&self.function)?.published.aliases.remove(&self.name);
+        let function = state.change_function(&self.function)?;
+        function.published.aliases.remove(&self.name);
+        function.event_invoke.remove(&self.name);
         Ok(())
     }
 }

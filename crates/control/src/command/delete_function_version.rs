@@ -23,7 +23,9 @@ impl ControlCommand for DeleteFunctionVersion {
         if !aliases.is_empty() {
             return Err(Refusal::VersionInUse { function: self.name.clone(), version, aliases });
         }
-        state.change_function(&self.name)?.published.versions.remove(&self.version);
+        let function = state.change_function(&self.name)?;
+        function.published.versions.remove(&self.version);
+        function.event_invoke.remove(&version);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ mod activate_consumer;
 mod activate_mapping;
 mod activate_queue;
 mod activate_stream;
+mod change_event_invoke_config;
 mod change_lambda_tags;
 mod change_mapping;
 mod change_monitoring;
@@ -21,6 +22,7 @@ mod create_on_demand_stream;
 mod create_queue;
 mod create_stream;
 mod delete_alias;
+mod delete_event_invoke_config;
 mod delete_function;
 mod delete_function_version;
 mod delete_layer_version;
@@ -32,8 +34,10 @@ mod finish_encryption_change;
 mod finish_function_update;
 mod finish_reshard;
 mod merge_shards;
+mod open_event_journal;
 mod publish_layer_version;
 mod publish_version;
+mod put_event_invoke_config;
 mod record_result;
 mod register_consumer;
 mod remove_consumer;
@@ -104,6 +108,7 @@ commands! {
     activate_mapping::ActivateMapping,
     activate_queue::ActivateQueue,
     activate_stream::ActivateStream,
+    change_event_invoke_config::ChangeEventInvokeConfig,
     change_lambda_tags::ChangeLambdaTags,
     change_mapping::ChangeMapping,
     change_monitoring::ChangeMonitoring,
@@ -121,6 +126,7 @@ commands! {
     create_queue::CreateQueue,
     create_stream::CreateStream,
     delete_alias::DeleteAlias,
+    delete_event_invoke_config::DeleteEventInvokeConfig,
     delete_function::DeleteFunction,
     delete_function_version::DeleteFunctionVersion,
     delete_layer_version::DeleteLayerVersion,
@@ -132,8 +138,10 @@ commands! {
     finish_function_update::FinishFunctionUpdate,
     finish_reshard::FinishReshard,
     merge_shards::MergeShards,
+    open_event_journal::OpenEventJournal,
     publish_layer_version::PublishLayerVersion,
     publish_version::PublishVersion,
+    put_event_invoke_config::PutEventInvokeConfig,
     record_result::RecordResult,
     register_consumer::RegisterConsumer,
     remove_consumer::RemoveConsumer,

@@ -72,7 +72,6 @@ fn refuse_what_is_not_built(input: &CreateFunctionRequest, name: &str) -> Result
     let given = |text: Option<&String>| text.is_some_and(|text| !text.is_empty());
     NotBuilt {
         vpc_config: input.vpc_config.as_ref(),
-        dead_letter_config: input.dead_letter_config.as_ref(),
         kms_key_arn: input.kms_key_arn.as_deref(),
         file_systems: input.file_system_configs.as_ref().map_or(0, Vec::len),
         image_config: input.image_config.as_ref(),
@@ -157,6 +156,12 @@ async fn settings_of(lambda: &Lambda, input: &CreateFunctionRequest) -> Result<F
         environment: input.environment.as_ref().map(settings::environment).transpose()?.unwrap_or_default(),
         layers: lambda.resolve_layers(&state, input.layers.as_deref().unwrap_or_default())?,
         tracing_mode: tracing.map_or("PassThrough", |mode| mode.as_str()).to_owned(),
+        dead_letter: input
+            .dead_letter_config
+            .as_ref()
+            .map(|config| lambda.dead_letter(config))
+            .transpose()?
+            .unwrap_or_default(),
         runtime,
     })
 }

@@ -7,6 +7,7 @@ mod delete_alias;
 mod delete_event_source_mapping;
 mod delete_function;
 mod delete_function_concurrency;
+mod delete_function_event_invoke_config;
 mod delete_layer_version;
 mod get_account_settings;
 mod get_alias;
@@ -14,11 +15,14 @@ mod get_event_source_mapping;
 mod get_function;
 mod get_function_concurrency;
 mod get_function_configuration;
+mod get_function_event_invoke_config;
 mod get_layer_version;
 mod get_layer_version_by_arn;
 mod invoke;
+mod invoke_async;
 mod list_aliases;
 mod list_event_source_mappings;
+mod list_function_event_invoke_configs;
 mod list_functions;
 mod list_layer_versions;
 mod list_layers;
@@ -27,12 +31,14 @@ mod list_versions_by_function;
 mod publish_layer_version;
 mod publish_version;
 mod put_function_concurrency;
+mod put_function_event_invoke_config;
 mod tag_resource;
 mod untag_resource;
 mod update_alias;
 mod update_event_source_mapping;
 mod update_function_code;
 mod update_function_configuration;
+mod update_function_event_invoke_config;
 
 use crate::Failure;
 use crate::service::{Context, Lambda};
@@ -95,24 +101,26 @@ operations! {
         GetFunction, GetFunctionConfiguration, GetLayerVersion, GetLayerVersionByArn, Invoke, ListEventSourceMappings,
         ListFunctions, ListLayerVersions, ListLayers, ListTags, PublishLayerVersion, TagResource, UntagResource,
         UpdateEventSourceMapping,
+        DeleteFunctionEventInvokeConfig, GetFunctionEventInvokeConfig, InvokeAsync, ListFunctionEventInvokeConfigs,
+        PutFunctionEventInvokeConfig, UpdateFunctionEventInvokeConfig,
         UpdateFunctionCode, UpdateFunctionConfiguration, CreateAlias, DeleteAlias, DeleteFunctionConcurrency, GetAccountSettings, GetAlias, GetFunctionConcurrency, ListAliases, ListVersionsByFunction, PublishVersion, PutFunctionConcurrency, UpdateAlias;
     not_built:
         AddLayerVersionPermission, AddPermission, CheckpointDurableExecution, CreateCapacityProvider,
         CreateCodeSigningConfig, CreateFunctionUrlConfig, DeleteCapacityProvider,
-        DeleteCodeSigningConfig, DeleteDurableExecution, DeleteFunctionCodeSigningConfig,         DeleteFunctionEventInvokeConfig, DeleteFunctionUrlConfig,
+        DeleteCodeSigningConfig, DeleteDurableExecution, DeleteFunctionCodeSigningConfig, DeleteFunctionUrlConfig,
         DeleteProvisionedConcurrencyConfig, DeleteResourcePolicy, GetCapacityProvider,
         GetCodeSigningConfig, GetDurableExecution, GetDurableExecutionHistory, GetDurableExecutionState,
-        GetFunctionCodeSigningConfig, GetFunctionEventInvokeConfig,
+        GetFunctionCodeSigningConfig,
         GetFunctionRecursionConfig, GetFunctionScalingConfig, GetFunctionUrlConfig, GetLayerVersionPolicy, GetPolicy,
-        GetProvisionedConcurrencyConfig, GetResourcePolicy, GetRuntimeManagementConfig, InvokeAsync,
+        GetProvisionedConcurrencyConfig, GetResourcePolicy, GetRuntimeManagementConfig,
         InvokeWithResponseStream, ListCapacityProviders, ListCodeSigningConfigs,
-        ListDurableExecutionsByFunction, ListFunctionEventInvokeConfigs, ListFunctionUrlConfigs,
+        ListDurableExecutionsByFunction, ListFunctionUrlConfigs,
         ListFunctionVersionsByCapacityProvider, ListFunctionsByCodeSigningConfig, ListProvisionedConcurrencyConfigs,
         PauseDurableExecution, PutFunctionCodeSigningConfig,
-        PutFunctionEventInvokeConfig, PutFunctionRecursionConfig, PutFunctionScalingConfig,
+        PutFunctionRecursionConfig, PutFunctionScalingConfig,
         PutProvisionedConcurrencyConfig, PutResourcePolicy, PutRuntimeManagementConfig, RemoveLayerVersionPermission,
         RemovePermission, ResumeDurableExecution, SendDurableExecutionCallbackFailure,
         SendDurableExecutionCallbackHeartbeat, SendDurableExecutionCallbackSuccess, StopDurableExecution,
-        UpdateCapacityProvider, UpdateCodeSigningConfig, UpdateFunctionEventInvokeConfig,
+        UpdateCapacityProvider, UpdateCodeSigningConfig,
         UpdateFunctionUrlConfig;
 }

@@ -64,7 +64,6 @@ impl Handle for api::UpdateFunctionConfiguration {
 fn refuse_what_is_not_built(input: &UpdateFunctionConfigurationRequest, name: &str) -> Result<(), Failure> {
     NotBuilt {
         vpc_config: input.vpc_config.as_ref(),
-        dead_letter_config: input.dead_letter_config.as_ref(),
         kms_key_arn: input.kms_key_arn.as_deref(),
         file_systems: input.file_system_configs.as_ref().map_or(0, Vec::len),
         image_config: input.image_config.as_ref(),
@@ -113,6 +112,9 @@ async fn changed(
     }
     if let Some(mode) = input.tracing_config.as_ref().and_then(|config| config.mode.as_ref()) {
         mode.as_str().clone_into(&mut settings.tracing_mode);
+    }
+    if let Some(config) = &input.dead_letter_config {
+        settings.dead_letter = lambda.dead_letter(config)?;
     }
     if let Some(runtime) = &input.runtime {
         settings.runtime = lambda.check_runtime(runtime.as_str()).await?;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use millstream_control::State;
 use millstream_control_node::ControlHandle;
 use millstream_engine::Engine;
+use millstream_events::Events;
 use millstream_functions::{CodeStore, Functions};
 use millstream_host::clock::ManualClock;
 use millstream_lambda::{Answer, Lambda, Options};
@@ -29,6 +30,8 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) functions: Functions,
     pub(crate) mappings: Mappings,
+    pub(crate) events: Events,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 /// Knows every destination but those of the region nowhere-1.
@@ -80,7 +83,7 @@ pub(crate) async fn still_world(options: millstream_functions::Options) -> World
     let log: Arc<dyn Log> = Arc::new(MemoryLog::new());
     let clock = ManualClock::at(NOW);
     let control = millstream_control_node::open(log.clone(), clock.clone()).await.unwrap();
-    let engine = Engine::new(log, control.clone(), clock);
+    let engine = Engine::new(log, control.clone(), clock.clone());
     tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));
     let functions = Functions::start(CodeStore::temporary().unwrap(), options).await.unwrap();
     let mappings = Mappings::start(millstream_mapping::Options {
@@ -88,8 +91,14 @@ pub(crate) async fn still_world(options: millstream_functions::Options) -> World
         functions: functions.clone(),
         destinations: Arc::new(AnyDestination),
     });
-    let lambda = start(&control, &engine, &functions, &mappings).await;
-    World { lambda, control, engine, functions, mappings }
+    let events = Events::start(millstream_events::Options {
+        engine: engine.clone(),
+        functions: functions.clone(),
+        destinations: Arc::new(AnyDestination),
+        home: Home::default(),
+    });
+    let lambda = start(&control, &engine, &functions, &mappings, &events).await;
+    World { lambda, control, engine, functions, mappings, events, clock }
 }
 
 async fn start(
@@ -97,12 +106,14 @@ async fn start(
     engine: &Engine,
     functions: &Functions,
     mappings: &Mappings,
+    events: &Events,
 ) -> Lambda {
     Lambda::start(Options {
         control: control.clone(),
         engine: engine.clone(),
         functions: functions.clone(),
         mappings: mappings.clone(),
+        events: events.clone(),
         home: Home::default(),
         endpoint: "http://127.0.0.1:4567".into(),
     })
@@ -112,7 +123,7 @@ async fn start(
 impl World {
     /// Lambda as it is after a restart.
     pub(crate) async fn restarted(&self) -> Lambda {
-        start(&self.control, &self.engine, &self.functions, &self.mappings).await
+        start(&self.control, &self.engine, &self.functions, &self.mappings, &self.events).await
     }
 
     pub(crate) async fn call(&self, method: &str, target: &str, body: Value) -> Reply {

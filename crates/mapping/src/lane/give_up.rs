@@ -89,7 +89,7 @@ impl<I: Invoker> Lane<I> {
         let payload = (arn.split(':').nth(2) == Some("s3")).then(|| self.envelope.encode(records, ""));
         let body = self.letter(seen, payload.as_ref(), tried);
         let key = self.key(self.engine().now());
-        let letter = Letter { arn, body, key };
+        let letter = Letter { arn, body, key, ..Letter::default() };
         let mut backoff = Backoff::default();
         loop {
             let Err(error) = self.send(&letter).await else {

@@ -93,6 +93,7 @@ async fn world_at(clock: Arc<dyn Clock>) -> (Engine, Plan) {
             environment: [].into(),
             layers: Vec::new(),
             tracing_mode: "PassThrough".into(),
+            dead_letter: String::new(),
         },
         architectures: Vec::new(),
         tags: [].into(),

@@ -125,6 +125,7 @@ impl World {
                 environment: BTreeMap::new(),
                 layers: Vec::new(),
                 tracing_mode: "PassThrough".into(),
+                dead_letter: String::new(),
             },
             architectures: Vec::new(),
             tags: BTreeMap::new(),
