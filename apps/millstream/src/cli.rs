@@ -10,6 +10,7 @@ use crate::credentials_command::CredentialsArguments;
 use crate::destination_options::DestinationOptions;
 use crate::fault_options::FaultOptions;
 use crate::handoff_options::HandoffOptions;
+use crate::function_log_options::FunctionLogOptions;
 use crate::keys_command::KeysCommand;
 use crate::limits::{GivenLimit, Limits};
 use crate::log_command::LogCommand;
@@ -153,6 +154,9 @@ pub(crate) struct ServeArguments {
 
     #[command(flatten)]
     pub(crate) log: LogOptions,
+
+    #[command(flatten)]
+    pub(crate) function_logs: FunctionLogOptions,
 
     #[command(flatten)]
     pub(crate) destinations: DestinationOptions,

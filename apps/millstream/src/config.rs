@@ -4,6 +4,7 @@ use crate::cli::{ServeArguments, Source};
 use crate::destination_options::DestinationOptions;
 use crate::fault_options::FaultOptions;
 use crate::handoff_options::{FromText, HandoffOptions};
+use crate::function_log_options::FunctionLogOptions;
 use crate::limits::{LimitValue, Limits, limit_settings};
 use crate::log_options::LogOptions;
 use crate::tls_options::{Tls, TlsMode, TlsOptions};
@@ -64,6 +65,9 @@ struct Settings {
     log_admission_bytes: Option<ByteSize>,
     log_replay_bytes: Option<ByteSize>,
     log_wal_file_bytes: Option<ByteSize>,
+    function_logs_bytes: Option<ByteSize>,
+    function_log_group_bytes: Option<ByteSize>,
+    function_logs_days: Option<u32>,
 }
 
 impl Settings {
@@ -78,6 +82,14 @@ impl Settings {
             key: self.tls_key.clone(),
             names: self.tls_name.clone().unwrap_or_default(),
             ca_file: self.tls_ca_file.clone(),
+        }
+    }
+
+    fn function_logs(&self) -> FunctionLogOptions {
+        FunctionLogOptions {
+            total: self.function_logs_bytes,
+            group: self.function_log_group_bytes,
+            days: self.function_logs_days,
         }
     }
 
@@ -122,6 +134,7 @@ pub(crate) struct Config {
     /// The file of master keys.
     pub(crate) encryption_keys: Option<PathBuf>,
     pub(crate) log: LogOptions,
+    pub(crate) function_logs: FunctionLogOptions,
     pub(crate) destinations: DestinationOptions,
     pub(crate) handoff: HandoffOptions,
     pub(crate) log_level: String,
@@ -160,6 +173,8 @@ impl Config {
         faults.check()?;
         let log = arguments.log.or(file.log());
         log.check()?;
+        let function_logs = arguments.function_logs.clone().or(file.function_logs());
+        function_logs.check()?;
         let isolation = arguments.function_isolation.or(file.function_isolation);
         Ok(Self {
             bind,
@@ -175,6 +190,7 @@ impl Config {
             scaling: ScalingSettings::default().quicker(arguments.scaling_test_factor.unwrap_or(1)),
             credentials,
             log,
+            function_logs,
             destinations: arguments.destinations,
             handoff: arguments.handoff.or(file.function_handoff),
             encryption_keys: arguments.encryption_keys.or(file.encryption_keys),

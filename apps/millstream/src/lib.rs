@@ -11,6 +11,7 @@ mod credentials_command;
 mod demo;
 mod destination_options;
 mod fault_options;
+mod function_log_options;
 mod gauges;
 mod handoff_options;
 mod health;

@@ -12,12 +12,13 @@ use millstream_control::State;
 use millstream_credentials::Keyring;
 use millstream_engine::Engine;
 use millstream_front::{Front, Gauge, Metrics, serve};
-use millstream_functions::{CodeStore, Functions, Isolation, Runtime};
+use millstream_functions::{CodeStore, Functions, Isolation, Runtime, TracingSink};
 use millstream_host::{Clock, SystemClock};
 use millstream_kinesis::Kinesis;
 use millstream_lambda::Lambda;
 use millstream_log::{Log, MemoryLog};
 use millstream_log_embedded::EmbeddedLog;
+use millstream_logs::{FunctionLogs, Logs, Store};
 use millstream_mapping::Mappings;
 use millstream_types::{Arn, Home};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -37,6 +38,7 @@ pub(crate) struct Server {
     _authority: Option<TempDir>,
     log: Arc<dyn Log>,
     functions: Functions,
+    function_logs: Store,
     mappings: Mappings,
     shutdown: CancellationToken,
     fronts: Vec<JoinHandle<()>>,
@@ -80,8 +82,10 @@ impl Server {
         warn_of_another_home(&control.state(), &config.home);
         keys::warn_of_missing(&vault, &control.state());
         let engine = Engine::new(log.clone(), control.clone(), clock.clone()).with_vault(vault);
-        let functions =
-            start_functions(config, sandbox_exe, code, &home_endpoint, &keyring, clock.clone()).await?;
+        let function_logs = open_function_logs(config, clock.clone()).await?;
+        let sink = FunctionLogs::new(function_logs.clone(), config.home.clone(), Arc::new(TracingSink));
+        let around = Around { endpoint: &home_endpoint, keyring: &keyring, clock: clock.clone() };
+        let functions = start_functions(config, sandbox_exe, code, around, sink).await?;
         let mappings = Mappings::start(millstream_mapping::Options {
             engine: engine.clone(),
             functions: functions.clone(),
@@ -99,6 +103,7 @@ impl Server {
         .with_signed_links();
         let lifecycles = lifecycles(&engine, &lambda, config);
         gauge_list.extend(gauges::functions(&functions));
+        gauge_list.extend(gauges::function_logs(&function_logs));
         gauge_list.extend(gauges::mappings(&mappings));
         let health = Arc::new(ServerHealth {
             engine: engine.clone(),
@@ -110,13 +115,25 @@ impl Server {
             Kinesis::new(engine, config.home.clone()).with_consumers_per_stream(config.consumers_per_stream);
         let kinesis = kinesis.with_limits(config.limits.clone());
         gauge_list.push(gauges::limits(&kinesis));
+        let logs = Logs::new(function_logs.clone(), config.home.clone(), clock.clone());
         let front = Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock, only_loopback);
+        let front = front.with_logs(logs);
         say_who_is_asked(&keyring);
         let front = Arc::new(front.with_keyring(keyring).with_faults(config.faults.open()?));
         let shutdown = CancellationToken::new();
         let outer = millstream_front::Options { open_files, tls, inner: false };
         let fronts = open_doors(&front, (listener, outer), inner, &shutdown);
-        Ok(Self { endpoint, _authority: authority, log, functions, mappings, shutdown, fronts, lifecycles })
+        Ok(Self {
+            endpoint,
+            _authority: authority,
+            log,
+            functions,
+            function_logs,
+            mappings,
+            shutdown,
+            fronts,
+            lifecycles,
+        })
     }
 
     /// The URL that clients use.
@@ -151,6 +168,13 @@ impl Server {
         })
         .await;
         within("functions", self.functions.shutdown()).await;
+        let function_logs = self.function_logs;
+        within("functions' logs", async move {
+            if let Err(error) = tokio::task::spawn_blocking(move || function_logs.close()).await {
+                tracing::warn!(%error, "functions' logs ended badly");
+            }
+        })
+        .await;
         for lifecycle in self.lifecycles {
             lifecycle.abort();
         }
@@ -267,13 +291,29 @@ fn open_directory(directory: &Path, given: LogOptions) -> Result<Opened> {
     Ok((log, code, gauges))
 }
 
+async fn open_function_logs(config: &Config, clock: Arc<dyn Clock>) -> Result<Store> {
+    let directory = match &config.storage {
+        Storage::Memory => None,
+        Storage::Directory(directory) => Some(directory.join("function-logs")),
+    };
+    let options = config.function_logs.store(directory, clock);
+    let opened = tokio::task::spawn_blocking(move || Store::open(options)).await?;
+    opened.context("cannot open functions' logs (the directory function-logs)")
+}
+
+/// What functions find around them.
+struct Around<'a> {
+    endpoint: &'a str,
+    keyring: &'a Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+}
+
 async fn start_functions(
     config: &Config,
     sandbox_exe: PathBuf,
     code: CodeStore,
-    endpoint: &str,
-    keyring: &Arc<Keyring>,
-    clock: Arc<dyn Clock>,
+    Around { endpoint, keyring, clock }: Around<'_>,
+    sink: FunctionLogs,
 ) -> Result<Functions> {
     // Below the data directory, so that a server that is killed leaves nothing elsewhere.
     let data = match &config.storage {
@@ -294,6 +334,7 @@ async fn start_functions(
         max_workers: config.max_workers,
         endpoint_url: Some(endpoint.to_owned()),
         region: config.home.region.clone(),
+        log_sink: Arc::new(sink),
         clock,
         ..millstream_functions::Options::default()
     };

@@ -32,6 +32,7 @@ pub use elsewhere::{Elsewhere, ElsewhereError, Errand, Returned, Sent};
 pub use logs::{LogLine, LogSink, RingSink, TracingSink};
 pub use options::{CredentialSource, Credentials, Options, Until, WorkerCredentials};
 pub use outcome::is_error;
+pub use report::runtime_version_arn;
 pub use runtimes::{FoundRuntime, Runtime, RuntimeMissing, UnknownRuntime, installed_runtimes};
 pub use sandbox::{Isolation, IsolationUnavailable, SANDBOX_COMMAND, sandbox_main};
 pub use service::{Functions, WorkerCount};

@@ -260,6 +260,7 @@ impl House {
             max_memory_mb,
             init,
             status: told.status.as_deref(),
+            trace: call.trace_id.as_deref(),
         };
         output.add(&report.line());
         let log_tail = output.finish();
