@@ -203,7 +203,10 @@ pub(crate) async fn answer(
         Route::Health => operator::health(&*front.health, signed),
         Route::Metrics => match access::metrics(&front.keyring, &parts, peer, front.clock.now()) {
             Ok(()) => {
-                let text = front.metrics.render(|text| front.kinesis.write_metrics(text));
+                let text = front.metrics.render(|text| {
+                    front.kinesis.write_metrics(text);
+                    front.lambda.write_metrics(text);
+                });
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 operator::answer(StatusCode::OK, kind, text.into())
             }
