@@ -173,7 +173,7 @@ impl Config {
         faults.check()?;
         let log = arguments.log.or(file.log());
         log.check()?;
-        let function_logs = arguments.function_logs.clone().or(file.function_logs());
+        let function_logs = arguments.function_logs.or(file.function_logs());
         function_logs.check()?;
         let isolation = arguments.function_isolation.or(file.function_isolation);
         Ok(Self {

@@ -8,7 +8,7 @@ use millstream_logs::{StoreOptions, caps};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct FunctionLogOptions {
     /// What the logs of all functions may take on the disk: the oldest go first [default: 1GiB]
     #[arg(long = "function-logs-bytes", env = "MILLSTREAM_FUNCTION_LOGS_BYTES", value_name = "BYTES")]

@@ -68,24 +68,13 @@ impl Server {
         let (log, code, mut gauge_list) = open(&config.storage, config.log).await?;
         let (tls, authority) = tls::prepare(config.tls.as_ref(), &config.storage, &*clock)?;
         let endpoint = endpoint(address, tls.is_some());
-        // Functions call home without TLS, on a port of this machine alone: their SDKs need no certificate for it.
-        let inner = match tls {
-            None => None,
-            Some(_) => {
-                Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("a port for functions")?)
-            }
-        };
-        let inner_address = inner.as_ref().map(TcpListener::local_addr).transpose()?;
-        let home_endpoint =
-            inner_address.map_or_else(|| endpoint.clone(), |address| self::endpoint(address, false));
+        let (inner, home_endpoint) = inner_door(&endpoint, tls.is_some()).await?;
         let control = millstream_control_node::open(log.clone(), clock.clone()).await?;
         warn_of_another_home(&control.state(), &config.home);
         keys::warn_of_missing(&vault, &control.state());
         let engine = Engine::new(log.clone(), control.clone(), clock.clone()).with_vault(vault);
-        let function_logs = open_function_logs(config, clock.clone()).await?;
-        let sink = FunctionLogs::new(function_logs.clone(), config.home.clone(), Arc::new(TracingSink));
         let around = Around { endpoint: &home_endpoint, keyring: &keyring, clock: clock.clone() };
-        let functions = start_functions(config, sandbox_exe, code, around, sink).await?;
+        let (functions, function_logs) = start_functions(config, sandbox_exe, code, around).await?;
         let mappings = Mappings::start(millstream_mapping::Options {
             engine: engine.clone(),
             functions: functions.clone(),
@@ -117,9 +106,9 @@ impl Server {
         gauge_list.push(gauges::limits(&kinesis));
         let logs = Logs::new(function_logs.clone(), config.home.clone(), clock.clone());
         let front = Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock, only_loopback);
-        let front = front.with_logs(logs);
         say_who_is_asked(&keyring);
-        let front = Arc::new(front.with_keyring(keyring).with_faults(config.faults.open()?));
+        let front = front.with_logs(logs).with_keyring(keyring).with_faults(config.faults.open()?);
+        let front = Arc::new(front);
         let shutdown = CancellationToken::new();
         let outer = millstream_front::Options { open_files, tls, inner: false };
         let fronts = open_doors(&front, (listener, outer), inner, &shutdown);
@@ -190,6 +179,16 @@ fn lifecycles(engine: &Engine, lambda: &Lambda, config: &Config) -> Vec<JoinHand
         tokio::spawn(engine.clone().run_scaling(config.scaling)),
         tokio::spawn(lambda.clone().run_lifecycle()),
     ]
+}
+
+/// Where functions call home. Without TLS, on a port of this machine alone: their SDKs need no certificate for it.
+async fn inner_door(endpoint: &str, tls: bool) -> Result<(Option<TcpListener>, String)> {
+    if !tls {
+        return Ok((None, endpoint.to_owned()));
+    }
+    let inner = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("a port for functions")?;
+    let home = self::endpoint(inner.local_addr()?, false);
+    Ok((Some(inner), home))
 }
 
 /// Serve clients, and functions on a port of their own if there is one.
@@ -313,8 +312,9 @@ async fn start_functions(
     sandbox_exe: PathBuf,
     code: CodeStore,
     Around { endpoint, keyring, clock }: Around<'_>,
-    sink: FunctionLogs,
-) -> Result<Functions> {
+) -> Result<(Functions, Store)> {
+    let logs = open_function_logs(config, clock.clone()).await?;
+    let sink = FunctionLogs::new(logs.clone(), config.home.clone(), Arc::new(TracingSink));
     // Below the data directory, so that a server that is killed leaves nothing elsewhere.
     let data = match &config.storage {
         Storage::Memory => None,
@@ -348,5 +348,5 @@ async fn start_functions(
         }
         (Ok(_), Isolation::Namespaces) => {}
     }
-    Ok(functions)
+    Ok((functions, logs))
 }

@@ -55,6 +55,11 @@ pub fn mode(path: &Path) -> io::Result<u32> {
     Ok(fs::metadata(path)?.permissions().mode() & 0o777)
 }
 
+/// Let nobody but its owner into a directory.
+pub fn make_private(directory: &Path) -> io::Result<()> {
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
+}
+
 /// Remove a directory and all in it; nothing to remove is no error.
 pub fn remove_dir_all(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {

@@ -132,6 +132,7 @@ async fn events_are_answered_as_aws_answers() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn each_refusal_has_its_words() {
     let service = Service::with_events(1).await;
     let stream = |more: Value| {

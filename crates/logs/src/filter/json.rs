@@ -288,5 +288,5 @@ fn bracketed(inside: &str) -> Result<Step, BadFilter> {
     if inside == "*" {
         return Ok(Step::Each);
     }
-    inside.parse().map(Step::Item).map_err(|_| BadFilter::invalid())
+    inside.parse().map(Step::Item).map_err(|_no_number| BadFilter::invalid())
 }

@@ -72,7 +72,7 @@ impl Filter {
 /// What stands between percent signs.
 fn expression(source: &str) -> Result<Regex, BadFilter> {
     let built = RegexBuilder::new(source).size_limit(caps::FILTER_REGEX_BYTES).build();
-    built.map_err(|_| BadFilter::because("the regular expression cannot be used"))
+    built.map_err(|_unusable| BadFilter::because("the regular expression cannot be used"))
 }
 
 /// Take what is quoted at the beginning of a text, and the rest. A backslash makes the next character itself.

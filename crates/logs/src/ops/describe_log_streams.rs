@@ -27,7 +27,7 @@ pub(crate) async fn run(
     };
     let after = input.next_token.map(|token| token::open::<2>(TOKEN, &token)).transpose()?;
     let after = after.map(|[last, name]| last.parse().map(|last: u64| (last, name)));
-    let after = after.transpose().map_err(|_| Failure::bad_token())?;
+    let after = after.transpose().map_err(|_no_number| Failure::bad_token())?;
     service.store.catch_up().await;
     let mut streams = service.store.streams(&service.home.key(&group))?;
     let order = |a: &(u64, String), b: &(u64, String)| if descending { b.cmp(a) } else { a.cmp(b) };

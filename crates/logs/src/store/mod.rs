@@ -142,7 +142,8 @@ pub struct Store {
 struct Shared {
     options: StoreOptions,
     directory: PathBuf,
-    _temporary: Option<TempDir>,
+    /// Until the store is closed.
+    temporary: Mutex<Option<TempDir>>,
     state: Mutex<State>,
     queue: Queue,
     lives: Lives,
@@ -173,13 +174,15 @@ impl Store {
             (None, None) => return Err(io::ErrorKind::InvalidInput.into()),
         };
         fs::create_dir_all(&directory)?;
+        // What functions print is not for other users of the machine.
+        fs::make_private(&directory)?;
         // Eight at least, or half of a group would go at once.
         options.segment_bytes = options.segment_bytes.min(options.group_bytes / 8).max(1);
         let state = open::state(&directory, options.clock.now())?;
         let shared = Arc::new(Shared {
             options,
             directory,
-            _temporary: temporary,
+            temporary: Mutex::new(temporary),
             state: Mutex::new(state),
             queue: Queue::default(),
             lives: Lives::default(),
@@ -279,7 +282,7 @@ impl Store {
 
     /// A page of events. Reads files, and waits for its turn to.
     pub(crate) async fn read(&self, query: Query) -> Result<Page, StoreError> {
-        let _turn = self.shared.readers.acquire().await.map_err(|_| StoreError::Closed)?;
+        let _turn = self.shared.readers.acquire().await.map_err(|_closed| StoreError::Closed)?;
         let shared = self.shared.clone();
         let reading = tokio::task::spawn_blocking(move || read::page(&shared, &query));
         reading.await.map_err(|error| StoreError::Io(error.to_string()))?
@@ -308,6 +311,10 @@ impl Store {
             && thread.join().is_err()
         {
             tracing::error!("the thread that writes functions' logs has panicked");
+        }
+        let temporary = self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Err(error)) = temporary.map(TempDir::close) {
+            tracing::warn!(%error, "the temporary directory of functions' logs could not be removed");
         }
     }
 }

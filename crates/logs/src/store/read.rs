@@ -102,15 +102,15 @@ pub(super) fn page(shared: &Shared, query: &Query) -> Result<Page, StoreError> {
 fn candidates<'a>(shared: &Shared, query: &'a Query) -> Result<(Wanted<'a>, Vec<Candidate>), StoreError> {
     let state = shared.state();
     let group = state.groups.get(&query.key).ok_or(StoreError::NoGroup)?;
-    let named = |name: &String| {
+    let known = |name: &String| {
         let (name, id) = group.names.get_key_value(name.as_str())?;
         Some((*id, name.clone()))
     };
     let all = || group.names.iter().map(|(name, id)| (*id, name.clone()));
     let streams: HashMap<u64, Arc<str>> = match &query.streams {
         Streams::All => all().collect(),
-        Streams::One(name) => [named(name).ok_or(StoreError::NoStream)?].into(),
-        Streams::Named(names) => names.iter().filter_map(named).collect(),
+        Streams::One(name) => [known(name).ok_or(StoreError::NoStream)?].into(),
+        Streams::Named(names) => names.iter().filter_map(known).collect(),
         Streams::Prefix(prefix) => all().filter(|(_, name)| name.starts_with(prefix.as_str())).collect(),
     };
     let horizon = horizon(group, shared.options.retention_days, shared.options.clock.now());

@@ -67,6 +67,7 @@ async fn what_was_written_is_there_after_a_start() {
     let directory = tempfile::tempdir().unwrap();
     let options = options(directory.path());
     let store = open(&options);
+    assert_eq!(fs::mode(directory.path()).unwrap(), 0o700);
     line(&store, "a", "one");
     line(&store, "b", "two");
     line(&store, "a", "three");

@@ -91,14 +91,14 @@ impl Writer {
 
     fn write_all(&mut self, batches: &mut BTreeMap<String, Batch>) {
         for (key, batch) in std::mem::take(batches) {
-            self.write_lines(&key, batch.lines);
+            self.write_lines(&key, &batch.lines);
             if !batch.puts.is_empty() {
                 self.write_puts(&key, batch.puts);
             }
         }
     }
 
-    fn write_lines(&mut self, key: &str, lines: Vec<Line>) {
+    fn write_lines(&mut self, key: &str, lines: &[Line]) {
         if lines.is_empty() {
             return;
         }
@@ -107,7 +107,7 @@ impl Writer {
             .lives
             .tell(key, lines.iter().map(|line| live(&line.stream, line.at, line.at, &line.text)));
         let disk_full = self.shared.state().disk_full;
-        let kept = if disk_full { Err(StoreError::NoRoom) } else { self.keep_lines(key, &lines) };
+        let kept = if disk_full { Err(StoreError::NoRoom) } else { self.keep_lines(key, lines) };
         if let Err(error) = kept {
             self.shared.drop_lines(count);
             if !disk_full {
