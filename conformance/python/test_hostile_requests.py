@@ -13,7 +13,7 @@ import urllib.parse
 from support import cbor, hostile
 from support.bare import Bare
 from support.case import ServerCase
-from support.clients import WAIT, create_stream, read_stream
+from support.clients import WAIT, client, create_stream, read_stream
 from support.deploy import deploy
 
 CASES = int(os.environ.get("MILLSTREAM_FUZZ_CASES", "40"))
@@ -89,8 +89,8 @@ class HostileRequests(ServerCase):
         """Nothing may be the server's fault."""
         self.assertTrue(200 <= status < 500, f"{status} {body[:500]!r}: {self.asked}")
 
-    def kinesis_request(self, operation, kind, body):
-        headers = {"Content-Type": kind, "X-Amz-Target": f"Kinesis_20131202.{operation}"}
+    def kinesis_request(self, operation, kind, body, service="Kinesis_20131202"):
+        headers = {"Content-Type": kind, "X-Amz-Target": f"{service}.{operation}"}
         status, answered, content = self.ask("POST", "/", headers, body, operation)
         self.judge(status, content)
         if status == 200 and answered == EVENT_STREAM:
@@ -128,6 +128,21 @@ class HostileRequests(ServerCase):
 
     def test_kinesis_in_cbor(self):
         self.every_kinesis_operation(CBOR, lambda value: hostile.cbor_of(value, self.random.random() < 0.3), hostile.CBOR_GARBAGE)
+
+    def test_logs(self):
+        logs = client("logs", self.address)
+        made = hostile.Hostile("logs", self.random)
+        for operation in made.operations:
+            try:
+                logs.create_log_group(logGroupName=hostile.NAME)
+                logs.create_log_stream(logGroupName=hostile.NAME, logStreamName=hostile.NAME)
+            except logs.exceptions.ResourceAlreadyExistsException:
+                pass
+            for case in range(CASES):
+                body = hostile.json_of(made.input(operation)).encode(errors="surrogatepass")
+                self.kinesis_request(operation, JSON, made.spoilt(body) if case % 8 == 7 else body, "Logs_20140328")
+            for body in self.random.sample(hostile.JSON_GARBAGE, 8):
+                self.kinesis_request(operation, JSON, body, "Logs_20140328")
 
     def test_lambda(self):
         deploy(self.functions, hostile.NAME, "def handler(event, context):\n    return event\n")

@@ -303,6 +303,38 @@ class LockedServer(unittest.TestCase):
         self.assertEqual(said, f"No resource policy found for resource ARN {arn}.")
         self.refused("InvalidArgumentException", self.kinesis.put_resource_policy, ResourceARN=arn, Policy="{")
 
+    def test_logs_are_for_those_who_may_read_them(self):
+        arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"
+        boss = client("logs", self.address, self.admin)
+        for group in ("/mine/a", "/others/b"):
+            boss.create_log_group(logGroupName=group)
+            boss.create_log_stream(logGroupName=group, logStreamName="s")
+        policy = {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": ["logs:Get*", "logs:FilterLogEvents", "logs:StartLiveTail", "logs:CreateLogGroup"], "Resource": f"{arn}:/mine/*:*"},
+            {"Effect": "Deny", "Action": "logs:GetLogEvents", "Resource": f"{arn}:/mine/*:log-stream:secret"}]}
+        credentials("policy", "put", "readslogs", "-", file=self.file, text=json.dumps(policy))
+        reader = made("create", "reader", "--policy", "readslogs", file=self.file)
+        logs = self.eventually(lambda: client("logs", self.address, reader, inject_host_prefix=False),
+                               lambda logs: logs.filter_log_events(logGroupName="/mine/a"))
+        self.assertEqual(logs.get_log_events(logGroupName="/mine/a", logStreamName="s")["events"], [])
+        for call, arguments, resource in (
+            (logs.filter_log_events, {"logGroupName": "/others/b"}, "/others/b:log-stream:"),
+            (logs.filter_log_events, {"logGroupIdentifier": f"{arn}:/others/b"}, "/others/b:log-stream:"),
+            (logs.get_log_events, {"logGroupName": "/others/b", "logStreamName": "s"}, "/others/b:log-stream:s"),
+            (logs.get_log_events, {"logGroupName": "/mine/a", "logStreamName": "secret"}, "/mine/a:log-stream:secret"),
+            (logs.delete_log_group, {"logGroupName": "/mine/a"}, "/mine/a:log-stream:"),
+            (logs.describe_log_groups, {}, ":log-stream:"),
+            (logs.start_live_tail, {"logGroupIdentifiers": [f"{arn}:/mine/a", f"{arn}:/others/b"]}, "/others/b:log-stream:"),
+            # A group that begins with tags wants one action more.
+            (logs.create_log_group, {"logGroupName": "/mine/c", "tags": {"a": "b"}}, "/mine/c:log-stream:"),
+        ):
+            message = self.refused("AccessDeniedException", call, **arguments)
+            self.assertIn(f"on resource: {arn}:{resource}", message)
+        logs.create_log_group(logGroupName="/mine/c")
+        logs.start_live_tail(logGroupIdentifiers=[f"{arn}:/mine/a"])["responseStream"].close()
+        stranger = client("logs", self.address, ("AKIANOBODY", "x"))
+        self.refused("UnrecognizedClientException", stranger.describe_log_groups)
+
     def test_accounts_meet_by_resource_policies(self):
         away = made("create", "visitor", "--admin", "--account", "111122223333", file=self.file)
         kinesis = self.eventually(lambda: client("kinesis", self.address, away), lambda one: one.list_streams())

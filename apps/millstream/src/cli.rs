@@ -10,6 +10,7 @@ use crate::config::LogFormat;
 use crate::credentials_command::CredentialsArguments;
 use crate::destination_options::DestinationOptions;
 use crate::fault_options::FaultOptions;
+use crate::function_log_options::FunctionLogOptions;
 use crate::handoff_options::HandoffOptions;
 use crate::keys_command::KeysCommand;
 use crate::limits::{GivenLimit, Limits};
@@ -161,6 +162,9 @@ pub(crate) struct ServeArguments {
 
     #[command(flatten)]
     pub(crate) log: LogOptions,
+
+    #[command(flatten)]
+    pub(crate) function_logs: FunctionLogOptions,
 
     #[command(flatten)]
     pub(crate) destinations: DestinationOptions,

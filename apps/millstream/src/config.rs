@@ -3,6 +3,7 @@ use crate::byte_size::ByteSize;
 use crate::cli::{ServeArguments, Source};
 use crate::destination_options::DestinationOptions;
 use crate::fault_options::FaultOptions;
+use crate::function_log_options::FunctionLogOptions;
 use crate::handoff_options::{FromText, HandoffOptions};
 use crate::limits::{LimitValue, Limits, limit_settings};
 use crate::log_options::LogOptions;
@@ -65,6 +66,9 @@ struct Settings {
     log_admission_bytes: Option<ByteSize>,
     log_replay_bytes: Option<ByteSize>,
     log_wal_file_bytes: Option<ByteSize>,
+    function_logs_bytes: Option<ByteSize>,
+    function_log_group_bytes: Option<ByteSize>,
+    function_logs_days: Option<u32>,
 }
 
 impl Settings {
@@ -79,6 +83,14 @@ impl Settings {
             key: self.tls_key.clone(),
             names: self.tls_name.clone().unwrap_or_default(),
             ca_file: self.tls_ca_file.clone(),
+        }
+    }
+
+    fn function_logs(&self) -> FunctionLogOptions {
+        FunctionLogOptions {
+            total: self.function_logs_bytes,
+            group: self.function_log_group_bytes,
+            days: self.function_logs_days,
         }
     }
 
@@ -124,6 +136,7 @@ pub(crate) struct Config {
     /// The file of master keys.
     pub(crate) encryption_keys: Option<PathBuf>,
     pub(crate) log: LogOptions,
+    pub(crate) function_logs: FunctionLogOptions,
     pub(crate) destinations: DestinationOptions,
     pub(crate) handoff: HandoffOptions,
     pub(crate) log_level: String,
@@ -162,6 +175,8 @@ impl Config {
         faults.check()?;
         let log = arguments.log.or(file.log());
         log.check()?;
+        let function_logs = arguments.function_logs.or(file.function_logs());
+        function_logs.check()?;
         let isolation = arguments.function_isolation.or(file.function_isolation);
         let isolation = parse_isolation(isolation.as_deref())?;
         let network = parse_network(arguments.function_network.or(file.function_network).as_deref())?;
@@ -184,6 +199,7 @@ impl Config {
             scaling: ScalingSettings::default().quicker(arguments.scaling_test_factor.unwrap_or(1)),
             credentials,
             log,
+            function_logs,
             destinations: arguments.destinations,
             handoff: arguments.handoff.or(file.function_handoff),
             encryption_keys: arguments.encryption_keys.or(file.encryption_keys),

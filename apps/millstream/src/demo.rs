@@ -49,6 +49,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         credentials: None,
         encryption_keys: None,
         log: crate::log_options::LogOptions::default(),
+        function_logs: crate::function_log_options::FunctionLogOptions::default(),
         log_level: arguments.log_level.clone(),
         log_format: LogFormat::Text,
     };

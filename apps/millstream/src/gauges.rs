@@ -5,6 +5,7 @@ use millstream_functions::Functions;
 use millstream_kinesis::Kinesis;
 use millstream_log::Log;
 use millstream_log_embedded::{EmbeddedLog, Stats};
+use millstream_logs::{Store, StoreStats};
 use millstream_mapping::{LaneStatus, Mappings};
 use std::sync::Arc;
 
@@ -26,6 +27,27 @@ pub(crate) fn functions(functions: &Functions) -> Vec<Gauge> {
         of("function_workers_busy", "Workers with an invocation", |functions| functions.workers().busy),
         of("function_workers_idle", "Workers kept warm", |functions| functions.workers().idle),
         of("function_workers_limit", "Workers there may be", |functions| functions.workers().limit),
+    ]
+}
+
+pub(crate) fn function_logs(store: &Store) -> Vec<Gauge> {
+    let read_one = |read: fn(StoreStats) -> u64| -> ReadGauge {
+        let store = store.clone();
+        Box::new(move || single(read(store.stats())))
+    };
+    vec![
+        Gauge::new("function_log_groups", "Log groups kept", read_one(|stats| stats.groups)),
+        Gauge::new("function_log_bytes", "Size of functions' logs on disk", read_one(|stats| stats.bytes)),
+        Gauge::new(
+            "function_log_disk_full",
+            "1 while the disk is so full that what functions print is not kept",
+            read_one(|stats| u64::from(stats.disk_full)),
+        ),
+        Gauge::counter(
+            "function_log_dropped_lines",
+            "Lines of functions that could not be kept",
+            read_one(|stats| stats.dropped_lines),
+        ),
     ]
 }
 

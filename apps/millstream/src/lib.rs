@@ -12,6 +12,7 @@ mod demo;
 mod destination_options;
 mod event_gauges;
 mod fault_options;
+mod function_log_options;
 mod gauges;
 mod handoff_options;
 mod health;

@@ -14,12 +14,13 @@ use millstream_credentials::Keyring;
 use millstream_engine::Engine;
 use millstream_events::Events;
 use millstream_front::{Front, Gauge, Metrics, serve};
-use millstream_functions::{CodeStore, Functions, Isolation, Runtime};
+use millstream_functions::{CodeStore, Functions, Isolation, Runtime, TracingSink};
 use millstream_host::{Clock, SystemClock};
 use millstream_kinesis::Kinesis;
 use millstream_lambda::Lambda;
 use millstream_log::{Log, MemoryLog};
 use millstream_log_embedded::EmbeddedLog;
+use millstream_logs::{FunctionLogs, Logs, Store};
 use millstream_mapping::Mappings;
 use millstream_types::{Arn, Home};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -39,6 +40,7 @@ pub(crate) struct Server {
     _authority: Option<TempDir>,
     log: Arc<dyn Log>,
     functions: Functions,
+    function_logs: Store,
     mappings: Mappings,
     events: Events,
     shutdown: CancellationToken,
@@ -69,16 +71,13 @@ impl Server {
         let (log, code, mut gauge_list) = open(&config.storage, config.log).await?;
         let (tls, authority) = tls::prepare(config.tls.as_ref(), &config.storage, &*clock)?;
         let endpoint = endpoint(address, tls.is_some());
-        let inner = inner_door(tls.is_some()).await?;
-        let inner_address = inner.as_ref().map(TcpListener::local_addr).transpose()?;
-        let home_endpoint =
-            inner_address.map_or_else(|| endpoint.clone(), |address| self::endpoint(address, false));
+        let (inner, home_endpoint) = inner_door(&endpoint, tls.is_some()).await?;
         let control = millstream_control_node::open(log.clone(), clock.clone()).await?;
         warn_of_another_home(&control.state(), &config.home);
         keys::warn_of_missing(&vault, &control.state());
         let engine = Engine::new(log.clone(), control.clone(), clock.clone()).with_vault(vault);
-        let functions =
-            start_functions(config, sandbox_exe, code, &home_endpoint, &keyring, clock.clone()).await?;
+        let around = Around { endpoint: &home_endpoint, keyring: &keyring, clock: clock.clone() };
+        let (functions, function_logs) = start_functions(config, sandbox_exe, code, around).await?;
         let (mappings, events) = start_deliveries(config, &engine, &functions, clock.clone());
         let lambda = Lambda::start(millstream_lambda::Options {
             control,
@@ -93,6 +92,7 @@ impl Server {
         .with_signed_links();
         let lifecycles = lifecycles(&engine, &lambda, config);
         gauge_list.extend(gauges::functions(&functions));
+        gauge_list.extend(gauges::function_logs(&function_logs));
         gauge_list.extend(gauges::mappings(&mappings));
         gauge_list.extend(event_gauges::all(&events));
         let health = Arc::new(ServerHealth {
@@ -105,9 +105,11 @@ impl Server {
             Kinesis::new(engine, config.home.clone()).with_consumers_per_stream(config.consumers_per_stream);
         let kinesis = kinesis.with_limits(config.limits.clone());
         gauge_list.push(gauges::limits(&kinesis));
+        let logs = Logs::new(function_logs.clone(), config.home.clone(), clock.clone());
         let front = Front::new(kinesis, lambda, health, Metrics::new(gauge_list), clock, only_loopback);
         say_who_is_asked(&keyring);
-        let front = Arc::new(front.with_keyring(keyring).with_faults(config.faults.open()?));
+        let front = front.with_logs(logs).with_keyring(keyring).with_faults(config.faults.open()?);
+        let front = Arc::new(front);
         let shutdown = CancellationToken::new();
         let outer = millstream_front::Options { open_files, tls, inner: false };
         let fronts = open_doors(&front, (listener, outer), inner, &shutdown);
@@ -116,6 +118,7 @@ impl Server {
             _authority: authority,
             log,
             functions,
+            function_logs,
             mappings,
             events,
             shutdown,
@@ -157,19 +160,18 @@ impl Server {
         })
         .await;
         within("functions", self.functions.shutdown()).await;
+        let function_logs = self.function_logs;
+        within("functions' logs", async move {
+            if let Err(error) = tokio::task::spawn_blocking(move || function_logs.close()).await {
+                tracing::warn!(%error, "functions' logs ended badly");
+            }
+        })
+        .await;
         for lifecycle in self.lifecycles {
             lifecycle.abort();
         }
         within("log", self.log.close()).await;
     }
-}
-
-/// Functions call home without TLS, on a port of this machine alone: their SDKs need no certificate for it.
-async fn inner_door(tls: bool) -> Result<Option<TcpListener>> {
-    if !tls {
-        return Ok(None);
-    }
-    Ok(Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("a port for functions")?))
 }
 
 /// What calls functions by itself.
@@ -202,6 +204,16 @@ fn lifecycles(engine: &Engine, lambda: &Lambda, config: &Config) -> Vec<JoinHand
         tokio::spawn(engine.clone().run_scaling(config.scaling)),
         tokio::spawn(lambda.clone().run_lifecycle()),
     ]
+}
+
+/// Where functions call home. Without TLS, on a port of this machine alone: their SDKs need no certificate for it.
+async fn inner_door(endpoint: &str, tls: bool) -> Result<(Option<TcpListener>, String)> {
+    if !tls {
+        return Ok((None, endpoint.to_owned()));
+    }
+    let inner = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("a port for functions")?;
+    let home = self::endpoint(inner.local_addr()?, false);
+    Ok((Some(inner), home))
 }
 
 /// Serve clients, and functions on a port of their own if there is one.
@@ -303,14 +315,31 @@ fn open_directory(directory: &Path, given: LogOptions) -> Result<Opened> {
     Ok((log, code, gauges))
 }
 
+async fn open_function_logs(config: &Config, clock: Arc<dyn Clock>) -> Result<Store> {
+    let directory = match &config.storage {
+        Storage::Memory => None,
+        Storage::Directory(directory) => Some(directory.join("function-logs")),
+    };
+    let options = config.function_logs.store(directory, clock);
+    let opened = tokio::task::spawn_blocking(move || Store::open(options)).await?;
+    opened.context("cannot open functions' logs (the directory function-logs)")
+}
+
+/// What functions find around them.
+struct Around<'a> {
+    endpoint: &'a str,
+    keyring: &'a Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+}
+
 async fn start_functions(
     config: &Config,
     sandbox_exe: PathBuf,
     code: CodeStore,
-    endpoint: &str,
-    keyring: &Arc<Keyring>,
-    clock: Arc<dyn Clock>,
-) -> Result<Functions> {
+    Around { endpoint, keyring, clock }: Around<'_>,
+) -> Result<(Functions, Store)> {
+    let logs = open_function_logs(config, clock.clone()).await?;
+    let sink = FunctionLogs::new(logs.clone(), config.home.clone(), Arc::new(TracingSink));
     // Below the data directory, so that a server that is killed leaves nothing elsewhere.
     let data = match &config.storage {
         Storage::Memory => None,
@@ -331,6 +360,7 @@ async fn start_functions(
         max_workers: config.max_workers,
         endpoint_url: Some(endpoint.to_owned()),
         region: config.home.region.clone(),
+        log_sink: Arc::new(sink),
         clock,
         ..millstream_functions::Options::default()
     };
@@ -344,5 +374,5 @@ async fn start_functions(
         }
         (Ok(_), Isolation::Namespaces) => {}
     }
-    Ok(functions)
+    Ok((functions, logs))
 }

@@ -15,6 +15,8 @@ from support.server import ACCOUNT, REGION, ROOT
 NAME = "hostile"
 ARN = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{NAME}"
 FUNCTION_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}"
+LOGS_ARN = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{NAME}"
+PATTERNS = ["a", "?a -b %c%", '{ $.a = 1 && ($.b NOT EXISTS || $.c[*].d != "x*") }', "%(a*)*b%", "{" + "(" * 500, "-" * 900, '"' + "\\" * 500, "[a, b]"]
 HUGE = 300_000
 DEEP = 60_000
 MOST_ITEMS = 3
@@ -27,6 +29,7 @@ RIGHT = [
     ("StreamName", [NAME]), ("FunctionName", [NAME]), ("ShardId", ["shardId-000000000000", "shardId-000000000001"]), ("ConsumerName", ["c"]),
     ("HashKey", ["0", str(2**127), str(2**128 - 1), str(2**128)]), ("SequenceNumber", ["0", "1", "9" * 56]), ("PartitionKey", ["k", "é" * 256]),
     ("Qualifier", ["$LATEST", "1", "live"]), ("Version", ["1", "$LATEST"]), ("UUID", ["0" * 8 + "-0000-4000-8000-" + "0" * 12]), ("Alias", ["live"]),
+    ("logGroupIdentifier", [LOGS_ARN, NAME]), ("logGroupName", [NAME]), ("logStreamName", [NAME]), ("FilterPattern", PATTERNS),
     ("TagKey", ["a", "aws:x"]), ("LayerName", [NAME]), ("Handler", ["main.handler"]), ("Role", [f"arn:aws:iam::{ACCOUNT}:role/r"]),
 ]
 NUMBERS = [0, 1, -1, 2, 100, 10_000, 10_001, 2**31 - 1, 2**31, -(2**31) - 1, 2**53, 2**63 - 1, 2**63, -(2**63), 2**64 - 1, 1.5, -0.0, 1e308]

@@ -22,14 +22,21 @@ pub const LAMBDA_BODY: usize = 70_167_211;
 /// A Lambda invocation: the payload's 6 MiB, with room for the service to say itself that it is too large.
 pub const INVOCATION_BODY: usize = 7 << 20;
 
+/// A request to CloudWatch Logs: 1 MiB of messages, each character of which may be escaped in JSON.
+pub const LOGS_BODY: usize = 8 << 20;
+
 /// Request bodies being held at one time, all clients together, in KiB. Each service has its own: uploads of functions
 /// must not keep records out.
 pub const KINESIS_BODIES_KIB: usize = 512 << 10;
 pub const LAMBDA_BODIES_KIB: usize = 512 << 10;
+pub const LOGS_BODIES_KIB: usize = 128 << 10;
 
 /// Answers of GetRecords being made or sent, in KiB, and what one may need: 10 MiB of records in base64.
 pub const ANSWERS_KIB: usize = 1 << 20;
 pub const ANSWER_KIB: u32 = 14 << 10;
+
+/// What a page of log events may need: 1 MiB of messages, escaped.
+pub const LOGS_ANSWER_KIB: u32 = 8 << 10;
 
 /// How long GetRecords waits for its share of that before the client is throttled.
 pub const ANSWER_WAIT: Duration = Duration::from_secs(5);

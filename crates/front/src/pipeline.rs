@@ -6,7 +6,7 @@ use crate::faults::{Faults, RecordFaults, THROTTLED};
 use crate::metrics::Metrics;
 use crate::operator::{self, Health};
 use crate::route::{Route, route};
-use crate::{access, caller, caps, fault_steps};
+use crate::{access, caller, caps, fault_steps, logs_steps};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -22,6 +22,7 @@ use millstream_host::{Clock, entropy};
 use millstream_iam::Caller;
 use millstream_kinesis::{Failure, Kinesis};
 use millstream_lambda::Lambda;
+use millstream_logs::Logs;
 use millstream_shapes::{Codec, ErrorName, RestResponse};
 use millstream_types::Home;
 use millstream_wire::sigv4::{SignatureError, SignatureFault};
@@ -37,15 +38,18 @@ use tokio_util::sync::CancellationToken;
 pub struct Front {
     kinesis: Kinesis,
     lambda: Lambda,
+    /// Functions' logs, where they are kept.
+    pub(crate) logs: Option<Logs>,
     health: Arc<dyn Health>,
     metrics: Metrics,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyring: Arc<Keyring>,
     /// Memory that request bodies may take, in KiB.
     pub(crate) kinesis_bodies: Semaphore,
     lambda_bodies: Semaphore,
+    pub(crate) logs_bodies: Semaphore,
     /// Memory that large answers may take, in KiB.
-    answers: Arc<Semaphore>,
+    pub(crate) answers: Arc<Semaphore>,
     /// Only this machine can connect.
     pub(crate) only_loopback: bool,
     /// For tests of clients.
@@ -132,12 +136,14 @@ impl Front {
         Self {
             kinesis,
             lambda,
+            logs: None,
             health,
             metrics,
             keyring: Arc::new(Keyring::none(clock.clone())),
             clock,
             kinesis_bodies: Semaphore::new(caps::KINESIS_BODIES_KIB),
             lambda_bodies: Semaphore::new(caps::LAMBDA_BODIES_KIB),
+            logs_bodies: Semaphore::new(caps::LOGS_BODIES_KIB),
             answers: Arc::new(Semaphore::new(caps::ANSWERS_KIB)),
             only_loopback,
             faults: None,
@@ -150,8 +156,14 @@ impl Front {
         Self { keyring, ..self }
     }
 
+    /// With the CloudWatch Logs API.
+    #[must_use]
+    pub fn with_logs(self, logs: Logs) -> Self {
+        Self { logs: Some(logs), ..self }
+    }
+
     /// The account and region that a request means, if they are not the server's own.
-    fn home_of(&self, parts: &Parts, caller: Option<&Caller>) -> Option<Home> {
+    pub(crate) fn home_of(&self, parts: &Parts, caller: Option<&Caller>) -> Option<Home> {
         let own = self.kinesis.home();
         caller.map_or_else(|| caller::home(parts, own), |caller| caller::known(caller, own))
     }
@@ -195,6 +207,7 @@ pub(crate) async fn answer(
                 let text = front.metrics.render(|text| {
                     front.kinesis.write_metrics(text);
                     text.push_str(&queues);
+                    front.lambda.write_metrics(text);
                 });
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 operator::answer(StatusCode::OK, kind, text.into())
@@ -204,6 +217,9 @@ pub(crate) async fn answer(
         Route::Faults => Box::pin(fault_steps::operate(front, &parts, body)).await,
         Route::Code(key) => code(front, key, &parts, signed).await,
         Route::Kinesis(operation) => kinesis(front, &arrived, operation, body, &served.shutdown).await,
+        Route::Logs(operation) => {
+            Box::pin(logs_steps::answer(front, &arrived, operation, body, &served.shutdown)).await
+        }
         // Its future is large, and most requests are not for it.
         Route::Lambda => Box::pin(lambda(front, &arrived, body)).await,
         refused @ (Route::Browser | Route::ForeignHost | Route::Unknown) => {
@@ -218,10 +234,10 @@ pub(crate) async fn answer(
 }
 
 /// A request's head and what else is known of it.
-struct Arrived<'a> {
-    parts: &'a Parts,
-    peer: Peer,
-    request_id: &'a str,
+pub(crate) struct Arrived<'a> {
+    pub(crate) parts: &'a Parts,
+    pub(crate) peer: Peer,
+    pub(crate) request_id: &'a str,
 }
 
 /// From a request's body to its operation's answer.
@@ -471,7 +487,8 @@ fn refuse(route: &Route<'_>, encoding: Encoding) -> Answer {
         _ => (
             StatusCode::BAD_REQUEST,
             ErrorCode::UnknownOperationException,
-            "This endpoint serves Kinesis (X-Amz-Target: Kinesis_20131202.…) and Lambda (/2015-03-31/…).",
+            "This endpoint serves Kinesis (X-Amz-Target: Kinesis_20131202.…), CloudWatch Logs (Logs_20140328.…) and Lambda \
+             (/2015-03-31/…).",
         ),
     };
     let mut answer = encoding.error(&KinesisError::new(code, message));
@@ -479,20 +496,20 @@ fn refuse(route: &Route<'_>, encoding: Encoding) -> Answer {
     answer
 }
 
-fn with_content_type(mut answer: Answer, kind: &'static str) -> Answer {
+pub(crate) fn with_content_type(mut answer: Answer, kind: &'static str) -> Answer {
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     answer
 }
 
-struct Failed<'a> {
-    service: &'static str,
-    operation: &'static str,
-    code: &'static str,
-    message: &'a str,
+pub(crate) struct Failed<'a> {
+    pub(crate) service: &'static str,
+    pub(crate) operation: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) message: &'a str,
 }
 
 /// One line per failed request: the client's fault at debug level, ours as an error with its cause.
-fn log_failure(request_id: &str, failed: &Failed<'_>, internal: Option<&str>) {
+pub(crate) fn log_failure(request_id: &str, failed: &Failed<'_>, internal: Option<&str>) {
     let Failed { service, operation, code, message } = failed;
     if let Some(cause) = internal {
         tracing::error!(service, operation, request_id, code, cause, "request failed");

@@ -14,6 +14,8 @@ pub(crate) enum Route<'a> {
     Code(&'a str),
     /// The operation of `X-Amz-Target: Kinesis_20131202.<operation>`.
     Kinesis(&'a str),
+    /// The operation of `X-Amz-Target: Logs_20140328.<operation>`.
+    Logs(&'a str),
     Lambda,
     /// A browser's request from some page: nothing here is for it.
     Browser,
@@ -23,6 +25,7 @@ pub(crate) enum Route<'a> {
 }
 
 const KINESIS: &str = "Kinesis_20131202.";
+const LOGS: &str = "Logs_20140328.";
 
 /// `only_local_names`: the server can be reached from this machine alone, so a request for another host name was led
 /// here by somebody's DNS. `signed`: requests must be signed, which no page of another site can do; where they came from
@@ -42,7 +45,8 @@ pub(crate) fn route(parts: &Parts, only_local_names: bool, signed: bool) -> Rout
         Some(rest) => rest.strip_prefix("code/").map_or(Route::Unknown, Route::Code),
         None => match target {
             Some(target) if parts.method == Method::POST => {
-                target.strip_prefix(KINESIS).map_or(Route::Unknown, Route::Kinesis)
+                let kinesis = target.strip_prefix(KINESIS).map(Route::Kinesis);
+                kinesis.or_else(|| target.strip_prefix(LOGS).map(Route::Logs)).unwrap_or(Route::Unknown)
             }
             None if Lambda::recognises(path) => Route::Lambda,
             Some(_) | None => Route::Unknown,
@@ -62,8 +66,12 @@ fn host(parts: &Parts) -> Option<&str> {
     })
 }
 
+/// What SDKs put before the host's name for StartLiveTail: today's, and that of versions before April 2026.
+const PREFIXES: [&str; 2] = ["stream-", "streaming-"];
+
 /// An address, or a name that always means this machine (RFC 6761, section 6.3).
 fn is_local_name(host: &str) -> bool {
+    let host = PREFIXES.iter().find_map(|prefix| host.strip_prefix(prefix)).unwrap_or(host);
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.parse::<IpAddr>().is_ok() || host == "localhost" || host.ends_with(".localhost")
 }
@@ -90,6 +98,9 @@ mod tests {
     fn one_endpoint_tells_its_services_apart() {
         let target = ("x-amz-target", "Kinesis_20131202.PutRecords");
         assert_eq!(of("POST", "/", &[target]), text(&Route::Kinesis("PutRecords")));
+        let logs = ("x-amz-target", "Logs_20140328.GetLogEvents");
+        assert_eq!(of("POST", "/", &[logs]), text(&Route::Logs("GetLogEvents")));
+        assert_eq!(of("POST", "/", &[logs, ("origin", "https://example.org")]), text(&Route::Browser));
         assert_eq!(of("GET", "/2015-03-31/functions/", &[]), text(&Route::Lambda));
         assert_eq!(of("POST", "/", &[("x-amz-target", "DynamoDB_20120810.GetItem")]), text(&Route::Unknown));
         assert_eq!(of("GET", "/", &[]), text(&Route::Unknown));
@@ -118,7 +129,10 @@ mod tests {
         {
             assert_eq!(of("GET", "/2015-03-31/functions", &[("host", host)]), text(&Route::Lambda), "{host}");
         }
-        for host in ["evil.example:4566", "localhost.example", "127.0.0.1.example"] {
+        for host in ["stream-127.0.0.1:4566", "streaming-localhost", "stream-api.localhost:80"] {
+            assert_eq!(of("GET", "/2015-03-31/functions", &[("host", host)]), text(&Route::Lambda), "{host}");
+        }
+        for host in ["stream-evil.example", "evil.example:4566", "localhost.example", "127.0.0.1.example"] {
             assert_eq!(
                 of("GET", "/2015-03-31/functions", &[("host", host)]),
                 text(&Route::ForeignHost),

@@ -230,11 +230,15 @@ class RequestIdFilter(logging.Filter):
 
 
 class StandardOutput(logging.Handler):
-    """Writes where `print` writes now, also if the function has replaced sys.stdout."""
+    """Writes where `print` writes now, also if the function has replaced sys.stdout.
+
+    A record is one log event, as it is where AWS's client has a channel of its own for them: the lines within it end in carriage
+    returns until they are stored.
+    """
 
     def emit(self, record):
         try:
-            sys.stdout.write(self.format(record))
+            sys.stdout.write(self.format(record).rstrip("\n").replace("\n", "\r") + "\n")
         except Exception:
             self.handleError(record)
 

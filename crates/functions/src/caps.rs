@@ -34,6 +34,9 @@ pub const MAX_LOG_DRAIN_BYTES: usize = 1024 * 1024;
 /// Functions of which a `RingSink` keeps lines.
 pub const MAX_RING_FUNCTIONS: usize = 1_000;
 
+/// Functions that are counted one by one.
+pub const METERED_FUNCTIONS: usize = 1_000;
+
 /// Worker processes at once, unless the options say otherwise.
 pub const DEFAULT_MAX_WORKERS: usize = 64;
 /// An idle worker is ended after this long.

@@ -15,7 +15,7 @@ use crate::sandbox::{
 };
 use crate::spec::{FunctionSpec, InvokeError};
 use crate::worker::{Worker, supervise};
-use crate::{caps, files};
+use crate::{caps, files, report};
 use millstream_host::{entropy, fs};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -172,9 +172,15 @@ impl Launcher {
         let (Some(pipe), Some(pid)) = (launched.output.take(), launched.pid) else {
             return Err(InvokeError::Spawn { why: "the sandbox ended at once".to_owned() });
         };
-        let labels = Labels { function: spec.name.clone(), log_group: spec.log_group.clone(), log_stream };
+        let labels = Labels {
+            function: spec.name.clone(),
+            function_arn: spec.arn.clone(),
+            log_group: spec.log_group.clone(),
+            log_stream,
+        };
         let (sink, clock) = (Arc::clone(&self.options.log_sink), Arc::clone(&self.options.clock));
         let output = Output::new(Some(pipe), labels, sink, clock).map_err(spawn)?;
+        output.add_untailed(&report::init_start(spec.runtime, &spec.arn));
         let reading = tokio::spawn(Arc::clone(&output).read_to_end());
         let tree = Tree { pid, isolation };
         let mut sockets = std::mem::take(&mut launched.sockets).into_iter();
@@ -277,6 +283,7 @@ impl Launcher {
             format!("{year:04}/{month:02}/{day:02}/[{}]{:016x}{id:016x}", spec.version, self.start);
         let labels = Labels {
             function: spec.name.clone(),
+            function_arn: spec.arn.clone(),
             log_group: spec.log_group.clone(),
             log_stream: log_stream.clone(),
         };

@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// One line of a function's log, without its end of line.
+/// One event of a function's log, without its end of line: a line that the function printed, or what Lambda says, which may be
+/// several lines.
 #[derive(Clone, Copy, Debug)]
 pub struct LogLine<'a> {
     /// The function's name.
     pub function: &'a str,
+    /// The ARN by which it was invoked.
+    pub function_arn: &'a str,
     pub log_group: &'a str,
     pub log_stream: &'a str,
     /// `None` for what is printed outside an invocation.
@@ -138,6 +141,7 @@ mod tests {
         for (function, text) in [("f", "1"), ("f", "2"), ("g", "a"), ("f", "3")] {
             ring.line(LogLine {
                 function,
+                function_arn: "arn:aws:lambda:us-east-1:000000000000:function:f",
                 log_group: "/aws/lambda/f",
                 log_stream: "s",
                 request_id: None,

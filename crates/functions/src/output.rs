@@ -16,6 +16,7 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Labels {
     pub function: String,
+    pub function_arn: String,
     pub log_group: String,
     pub log_stream: String,
 }
@@ -119,14 +120,17 @@ impl Output {
         (state.handed_on, state.dropped) = (0, 0);
     }
 
-    /// Add a line of our own. Its end of line is part of `text`.
+    /// Add something of our own: one event, however many lines it has. Its end of line is part of `text`.
     pub(crate) fn add(&self, text: &str) {
         let mut state = self.state();
         self.end_partial(&mut state);
         keep_tail(&mut state.tail, text.as_bytes());
-        for line in text.lines().filter(|line| !line.is_empty()) {
-            self.hand_on(state.request_id.as_deref(), line.as_bytes());
-        }
+        self.hand_on(state.request_id.as_deref(), text.trim_end_matches('\n').as_bytes());
+    }
+
+    /// As [`Output::add`], for what is not in the tail that callers may ask for.
+    pub(crate) fn add_untailed(&self, text: &str) {
+        self.hand_on(None, text.trim_end_matches('\n').as_bytes());
     }
 
     /// The invocation's own output is complete.
@@ -196,8 +200,9 @@ impl Output {
     }
 
     fn hand_on(&self, request_id: Option<&str>, text: &[u8]) {
-        let Labels { function, log_group, log_stream } = &self.labels;
-        self.sink.line(LogLine { function, log_group, log_stream, request_id, at: self.clock.now(), text });
+        let Labels { function, function_arn, log_group, log_stream } = &self.labels;
+        let at = self.clock.now();
+        self.sink.line(LogLine { function, function_arn, log_group, log_stream, request_id, at, text });
     }
 }
 

@@ -4,6 +4,7 @@ use crate::api::Next;
 use crate::caps;
 use crate::elsewhere::{ElsewhereError, Errand, Returned, Sent};
 use crate::launcher::Launcher;
+use crate::meter::Meters;
 use crate::outcome::{Exit, Outcome};
 use crate::output::Output;
 use crate::pool::{Pool, Taken};
@@ -27,6 +28,7 @@ pub(crate) struct House {
     pub pool: Pool,
     /// Places for invocations that run elsewhere.
     pub handed_on: Semaphore,
+    pub meters: Arc<Meters>,
 }
 
 /// An invocation that has a worker.
@@ -260,6 +262,7 @@ impl House {
             max_memory_mb,
             init,
             status: told.status.as_deref(),
+            trace: call.trace_id.as_deref(),
         };
         output.add(&report.line());
         let log_tail = output.finish();

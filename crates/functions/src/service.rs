@@ -3,6 +3,7 @@
 use crate::caps;
 use crate::code::CodeStore;
 use crate::launcher::Launcher;
+use crate::meter::FunctionCounts;
 use crate::options::Options;
 use crate::pool::Pool;
 use crate::run::House;
@@ -36,7 +37,8 @@ impl Functions {
         let pool = Pool::new(options.max_workers, options.idle_expiry, Arc::clone(&options.clock));
         let expiry = options.idle_expiry;
         let launcher = Arc::new(Launcher::prepare(code, options).await?);
-        let house = Arc::new(House { launcher, pool, handed_on: Semaphore::new(caps::MAX_ELSEWHERE) });
+        let handed_on = Semaphore::new(caps::MAX_ELSEWHERE);
+        let house = Arc::new(House { launcher, pool, handed_on, meters: Arc::default() });
         tokio::spawn(expire_idle(Arc::downgrade(&house), expiry));
         Ok(Self { house })
     }
@@ -65,7 +67,13 @@ impl Functions {
         }
         let spec = drawn(spec);
         let house = Arc::clone(&self.house);
-        match tokio::spawn(async move { house.run(spec, call).await }).await {
+        let running = house.meters.begin(&spec);
+        let run = async move {
+            let result = house.run(spec, call).await;
+            running.ended(&result);
+            result
+        };
+        match tokio::spawn(run).await {
             Ok(result) => result,
             Err(error) => {
                 tracing::error!(%error, "the task of an invocation failed");
@@ -108,6 +116,17 @@ impl Functions {
     /// A function is gone: end its workers, the busy ones after their invocation.
     pub fn retire(&self, arn: &str) {
         self.house.pool.retire(arn);
+        self.house.meters.forget(arn);
+    }
+
+    /// What was counted of each function since the start, by ARN.
+    pub fn counts(&self) -> Vec<FunctionCounts> {
+        self.house.meters.counts()
+    }
+
+    /// Invocations under way of functions that have no concurrency reserved.
+    pub fn unreserved_running(&self) -> u64 {
+        self.house.meters.unreserved()
     }
 
     pub fn workers(&self) -> WorkerCount {

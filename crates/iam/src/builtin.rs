@@ -9,7 +9,7 @@ pub const ADMINISTRATOR: &str = "AdministratorAccess";
 /// deletes nothing.
 pub const FUNCTION: &str = "MillstreamFunctionDefault";
 
-const ALL: [(&str, &str); 6] = [
+const ALL: [(&str, &str); 9] = [
     (
         ADMINISTRATOR,
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
@@ -29,7 +29,23 @@ const ALL: [(&str, &str); 6] = [
     ),
     (
         "AWSLambda_ReadOnlyAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["lambda:Get*","lambda:List*"],"Resource":"*"}]}"#,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["lambda:Get*","lambda:List*",
+        "logs:DescribeLogGroups"],"Resource":"*"},{"Effect":"Allow","Action":["logs:DescribeLogStreams","logs:GetLogEvents",
+        "logs:FilterLogEvents","logs:StartLiveTail"],"Resource":"arn:aws:logs:*:*:log-group:/aws/lambda/*"}]}"#,
+    ),
+    (
+        "AWSLambdaBasicExecutionRole",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:CreateLogGroup","logs:CreateLogStream",
+        "logs:PutLogEvents"],"Resource":"*"}]}"#,
+    ),
+    (
+        "CloudWatchLogsFullAccess",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"logs:*","Resource":"*"}]}"#,
+    ),
+    (
+        "CloudWatchLogsReadOnlyAccess",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:Describe*","logs:Get*","logs:List*",
+        "logs:FilterLogEvents","logs:StartLiveTail"],"Resource":"*"}]}"#,
     ),
     (
         FUNCTION,

@@ -3,8 +3,8 @@
 use crate::names::LATEST;
 use millstream_api_lambda as api;
 use millstream_control::{Code, Function, FunctionSettings, FunctionStatus, UpdateStatus};
+use millstream_functions::runtime_version_arn;
 use millstream_types::Home;
-use std::fmt::Write;
 
 /// What is left out depends on the operation, as recorded on AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ fn what_was_set(
             optimization_status: Some("Off".into()),
         }),
         runtime_version_config: (!is_image).then(|| api::RuntimeVersionConfig {
-            runtime_version_arn: Some(runtime_version_arn(home, &settings.runtime)),
+            runtime_version_arn: Some(runtime_version_arn(&home.partition, &home.region, &settings.runtime)),
             ..Default::default()
         }),
         logging_config: Some(api::LoggingConfig {
@@ -134,19 +134,6 @@ fn show_update(function: &Function, shown: &mut api::FunctionConfiguration) {
         shown.last_update_status_reason_code = Some(code.into());
         shown.last_update_status_reason = Some(reason.to_owned());
     }
-}
-
-/// AWS names a build of the runtime by a digest. Ours stands for the host's own runtime of that name, and is the same
-/// always: FNV-1a of the name from four starting points.
-fn runtime_version_arn(home: &Home, runtime: &str) -> String {
-    let mut digest = String::with_capacity(64);
-    for start in 0..4_u64 {
-        let hash = runtime.bytes().fold(0xcbf2_9ce4_8422_2325 ^ start, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        write!(digest, "{hash:016x}").expect("writing to a String cannot fail");
-    }
-    format!("arn:{}:lambda:{}::runtime:{digest}", home.partition, home.region)
 }
 
 /// Sizes are far below where this could saturate.

@@ -16,6 +16,7 @@ mod lifecycle;
 mod links;
 mod mappings;
 mod names;
+mod openmetrics;
 mod ops;
 mod page;
 mod service;

@@ -39,11 +39,32 @@ struct Service {
     name: &'static str,
     /// Where botocore keeps the model.
     source: &'static str,
+    /// The operations that are kept of it; none means all.
+    only: &'static [&'static str],
 }
 
-const SERVICES: [Service; 2] = [
-    Service { name: "kinesis", source: "kinesis/2013-12-02" },
-    Service { name: "lambda", source: "lambda/2015-03-31" },
+const SERVICES: [Service; 3] = [
+    Service { name: "kinesis", source: "kinesis/2013-12-02", only: &[] },
+    Service { name: "lambda", source: "lambda/2015-03-31", only: &[] },
+    // Of a service of well over a hundred operations: what functions' logs are written, kept and read with.
+    Service {
+        name: "logs",
+        source: "logs/2014-03-28",
+        only: &[
+            "CreateLogGroup",
+            "CreateLogStream",
+            "DeleteLogGroup",
+            "DeleteLogStream",
+            "DeleteRetentionPolicy",
+            "DescribeLogGroups",
+            "DescribeLogStreams",
+            "FilterLogEvents",
+            "GetLogEvents",
+            "PutLogEvents",
+            "PutRetentionPolicy",
+            "StartLiveTail",
+        ],
+    },
 ];
 
 pub(crate) fn run(args: &CodegenArgs) -> Result<()> {

@@ -120,6 +120,9 @@ pub(super) struct Operation {
     idempotent: Option<IgnoredAny>,
     #[serde(skip_serializing, default)]
     deprecated: Option<IgnoredAny>,
+    /// What clients put before the host's name.
+    #[serde(skip_serializing, default)]
+    endpoint: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -233,6 +236,8 @@ pub(super) struct Member {
     eventpayload: Option<IgnoredAny>,
     #[serde(skip_serializing, default)]
     deprecated: Option<IgnoredAny>,
+    #[serde(skip_serializing, default)]
+    deprecated_message: Option<IgnoredAny>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]

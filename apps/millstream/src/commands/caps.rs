@@ -29,5 +29,10 @@ pub(super) const UNZIPPED_BYTES: u64 = 250 << 20;
 pub(super) const PAYLOAD_BYTES: u64 = 6 << 20;
 /// Things that a list command asks for, page by page.
 pub(super) const LISTED: usize = 100_000;
+/// How often a command that follows a function's logs asks for more: a server of ours, and AWS.
+pub(super) const LOGS_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const LOGS_PAUSE_AWS: Duration = Duration::from_secs(2);
+/// An event may come this much later than one with a later time, and is still shown.
+pub(super) const LOGS_LATE: Duration = Duration::from_secs(10);
 /// How long `--wait` waits.
 pub(super) const PATIENCE: Duration = Duration::from_mins(10);

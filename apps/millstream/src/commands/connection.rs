@@ -63,7 +63,7 @@ pub(crate) struct ConnectionArguments {
     profile: Option<String>,
 
     /// What to print
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, value_enum, default_value_t, alias = "format")]
     output: Output,
 }
 
@@ -90,9 +90,12 @@ pub(crate) struct Connection {
     /// For SubscribeToShard, whose answers go on for minutes.
     pub(crate) subscriber: aws_sdk_kinesis::Client,
     pub(crate) lambda: aws_sdk_lambda::Client,
+    /// What functions print.
+    pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
     pub(crate) output: Output,
     kinesis_at: Target,
     lambda_at: Target,
+    logs_at: Target,
 }
 
 /// The server of a service.
@@ -140,8 +143,10 @@ impl Connection {
         let sdk = load(arguments, &transport).await;
         let kinesis_at = target(arguments, &sdk, Service::Kinesis);
         let lambda_at = target(arguments, &sdk, Service::Lambda);
-        let plain = kinesis_at.is_plain() && lambda_at.is_plain();
-        let aws = kinesis_at.is_aws() || lambda_at.is_aws();
+        let logs_at = target(arguments, &sdk, Service::Logs);
+        let all = [&kinesis_at, &lambda_at, &logs_at];
+        let plain = all.iter().all(|target| target.is_plain());
+        let aws = all.iter().any(|target| target.is_aws());
         ensure!(sdk.region().is_some(), "AWS is in many regions: name one with --region or AWS_REGION");
         let sdk = if aws { sdk } else { with_local_credentials(&sdk, arguments, &transport, plain) };
         announce(arguments, &kinesis_at);
@@ -151,14 +156,18 @@ impl Connection {
         kinesis.set_endpoint_url(kinesis_at.url());
         let mut lambda = aws_sdk_lambda::config::Builder::from(&sdk);
         lambda.set_endpoint_url(lambda_at.url());
+        let mut logs = aws_sdk_cloudwatchlogs::config::Builder::from(&sdk);
+        logs.set_endpoint_url(logs_at.url());
         let patient = kinesis.clone().timeout_config(timeouts.build()).build();
         Ok(Self {
             subscriber: aws_sdk_kinesis::Client::from_conf(patient),
             kinesis: aws_sdk_kinesis::Client::from_conf(kinesis.timeout_config(ordinary.clone()).build()),
-            lambda: aws_sdk_lambda::Client::from_conf(lambda.timeout_config(ordinary).build()),
+            lambda: aws_sdk_lambda::Client::from_conf(lambda.timeout_config(ordinary.clone()).build()),
+            logs: aws_sdk_cloudwatchlogs::Client::from_conf(logs.timeout_config(ordinary).build()),
             output: arguments.output,
             kinesis_at,
             lambda_at,
+            logs_at,
         })
     }
 
@@ -166,6 +175,7 @@ impl Connection {
         match service {
             Service::Kinesis => &self.kinesis_at,
             Service::Lambda => &self.lambda_at,
+            Service::Logs => &self.logs_at,
         }
     }
 
@@ -185,6 +195,15 @@ impl Connection {
         R: std::fmt::Debug,
     {
         CallError::new(doing.into(), error, Service::Lambda, &self.lambda_at)
+    }
+
+    /// What to say of a call to CloudWatch Logs that failed.
+    pub(crate) fn logs_failed<E, R>(&self, doing: impl Into<String>, error: &SdkError<E, R>) -> CallError
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug,
+    {
+        CallError::new(doing.into(), error, Service::Logs, &self.logs_at)
     }
 
     /// Settings of an invocation: it may take long, and it is never sent twice.

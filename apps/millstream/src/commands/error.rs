@@ -12,6 +12,7 @@ use std::io;
 pub(crate) enum Service {
     Kinesis,
     Lambda,
+    Logs,
 }
 
 impl Service {
@@ -19,6 +20,8 @@ impl Service {
         match self {
             Self::Kinesis => "Kinesis",
             Self::Lambda => "Lambda",
+            // So SDKs and their settings name it.
+            Self::Logs => "CloudWatch Logs",
         }
     }
 }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 const HEAD: &str = "\
 # Compatibility
 
-Every operation of the two APIs (as botocore 1.44.5 has them) and every parameter, with what becomes of it here. Written by
+Every operation of the APIs (as botocore 1.44.5 has them) and every parameter, with what becomes of it here. Written by
 `cargo xtask compatibility` from the service models, the operations' sources, the tests and `models/compatibility.toml`; do not
 edit. `cargo xtask tidy` says when it is stale, and the services' tests hold it against what they answer.
 
@@ -29,9 +29,17 @@ pub(super) fn write(services: &[(&str, Vec<Operation>)]) -> String {
         let title = match *service {
             "kinesis" => "Kinesis Data Streams",
             "lambda" => "Lambda",
+            "logs" => "CloudWatch Logs",
             other => other,
         };
-        add(&mut page, &format!("\n## {title}\n\n{} of {} operations.\n", built.len(), operations.len()));
+        let (count, all) = (built.len(), operations.len());
+        // Of this one, only what is built is among the models.
+        let how_many = if *service == "logs" {
+            format!("{count} operations: those that functions' logs are written, kept and read with")
+        } else {
+            format!("{count} of {all} operations")
+        };
+        add(&mut page, &format!("\n## {title}\n\n{how_many}.\n"));
         for note in everywhere(operations) {
             add(&mut page, &format!("\n{note}.\n"));
         }

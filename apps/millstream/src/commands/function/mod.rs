@@ -3,6 +3,7 @@
 mod deploy;
 mod invoke;
 mod layer;
+mod logs;
 mod package;
 mod runtimes;
 mod show;
@@ -30,6 +31,8 @@ enum FunctionCommand {
     Deploy(Box<deploy::DeployArguments>),
     /// Invoke a function and print what it returns
     Invoke(invoke::InvokeArguments),
+    /// Show what a function prints, and what Lambda says of its invocations
+    Logs(logs::LogsArguments),
     /// List the functions
     List,
     /// Show all of a function
@@ -55,6 +58,7 @@ pub(crate) async fn run(arguments: FunctionArguments) -> Result<ExitCode> {
     match arguments.command {
         FunctionCommand::Deploy(arguments) => deploy::run(&connect().await?, &arguments).await,
         FunctionCommand::Invoke(arguments) => invoke::run(&connect().await?, &arguments).await,
+        FunctionCommand::Logs(arguments) => logs::run(&connect().await?, &arguments).await,
         FunctionCommand::List => show::list(&connect().await?).await,
         FunctionCommand::Describe { function } => show::describe(&connect().await?, &function).await,
         FunctionCommand::Delete { function } => show::delete(&connect().await?, &function).await,
