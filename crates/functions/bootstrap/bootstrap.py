@@ -469,7 +469,7 @@ def handle_event_request(api, request_handler, headers, body):
     error = None
     try:
         lambda_context = LambdaContext(headers)
-        event = decoded(body)
+        event = decoded(body) if headers.get("content-type") == "application/json" else body
         # Where a handler cannot be called this line is in the trace that its user sees, on AWS as here.
         response = request_handler(event, lambda_context)
         result, content_type = encoded(response)

@@ -14,9 +14,19 @@ pub(crate) fn missing<'a>(programs: &[&'a str]) -> Option<&'a str> {
 
 /// A Python with the pinned packages of `conformance/python/requirements.txt`; made at the first call and when they change.
 pub(crate) fn python(context: &Context) -> anyhow::Result<PathBuf> {
-    let venv = context.target.join("xtask/venv");
+    environment(context, "venv", "conformance/python/requirements.txt")
+}
+
+/// A Python with AWS's runtime client, which the server must not find when it looks for Pythons: it is in none but this one.
+pub(crate) fn awslambdaric(context: &Context) -> anyhow::Result<PathBuf> {
+    environment(context, "awslambdaric", "conformance/runtimes/requirements.txt")
+}
+
+/// The Python of a virtual environment with the pinned packages of a file.
+fn environment(context: &Context, name: &str, requirements: &str) -> anyhow::Result<PathBuf> {
+    let venv = context.target.join("xtask").join(name);
     let python = venv.join("bin/python");
-    let requirements = context.root.join("conformance/python/requirements.txt");
+    let requirements = context.root.join(requirements);
     let stamp = venv.join("requirements.installed");
     if !is_installed(&stamp, &requirements)? {
         context
@@ -40,6 +50,28 @@ pub(crate) fn node_modules(context: &Context) -> anyhow::Result<()> {
         os::write(&stamp, &os::read(&lock)?)?;
     }
     Ok(())
+}
+
+/// The directory with both versions of AWS's runtime client for Node.js. They are unpacked, not installed: their scripts would
+/// build native code, which `conformance/runtimes/native.cjs` stands in for.
+pub(crate) fn aws_lambda_ric(context: &Context) -> anyhow::Result<PathBuf> {
+    let all = context.target.join("xtask/aws-lambda-ric");
+    for (major, version) in [("3", "3.3.0"), ("4", "4.0.2")] {
+        let directory = all.join(format!("node_modules/aws-lambda-ric-{major}"));
+        let stamp = directory.join(format!(".unpacked-{version}"));
+        if stamp.is_file() {
+            continue;
+        }
+        os::make_directory(&directory)?;
+        let mut pack = context.command("npm");
+        pack.args(["pack", "--silent", &format!("aws-lambda-ric@{version}"), "--pack-destination"]);
+        context.prepare(pack.arg(&all))?;
+        let mut unpack = context.command("tar");
+        unpack.arg("-xzf").arg(all.join(format!("aws-lambda-ric-{version}.tgz")));
+        context.prepare(unpack.arg("-C").arg(&directory).arg("--strip-components=1"))?;
+        os::write(&stamp, version)?;
+    }
+    Ok(all)
 }
 
 /// Compiles `conformance/java` with the pinned SDKs, which Maven fetches when it has not got them; where all classes are.
