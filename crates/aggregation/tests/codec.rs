@@ -111,9 +111,10 @@ fn an_aggregator_is_filled_to_its_size_and_not_beyond() {
 fn records() -> impl Strategy<Value = Vec<UserRecord>> {
     let hash_key = prop::option::of((0..5_u128).prop_map(|n| (n * (u128::MAX / 5)).to_string()));
     let data = prop::collection::vec(any::<u8>(), 0..300);
-    let record = ("[a-e]{1,2}|\\PC{1,8}", hash_key, data).prop_map(|(partition_key, explicit_hash_key, data)| {
-        UserRecord { partition_key, explicit_hash_key, data: data.into() }
-    });
+    let record =
+        ("[a-e]{1,2}|\\PC{1,8}", hash_key, data).prop_map(|(partition_key, explicit_hash_key, data)| {
+            UserRecord { partition_key, explicit_hash_key, data: data.into() }
+        });
     prop::collection::vec(record, 1..200)
 }
 

@@ -54,6 +54,8 @@ pub const KILL_GRACE: Duration = Duration::from_millis(1_500);
 pub const SHUTDOWN: Duration = Duration::from_secs(3);
 /// Asking an interpreter on the host for its version may take this long.
 pub const INTERPRETER_ANSWER: Duration = Duration::from_secs(10);
+/// Compiling the bundled client for Java may take this long.
+pub const JAVA_COMPILATION: Duration = Duration::from_mins(2);
 /// Starting the sandbox once to see whether the kernel allows it may take this long.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -105,7 +105,7 @@ pub(crate) fn known_runtime(runtime: &str) -> Result<Runtime, Failure> {
         Failure::invalid(format!(
             "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \
              [provided.al2023, provided.al2, provided.wasm, python3.9, python3.10, python3.11, python3.12, python3.13, python3.14, \
-             nodejs18.x, nodejs20.x, nodejs22.x, nodejs24.x] or be a valid ARN"
+             nodejs18.x, nodejs20.x, nodejs22.x, nodejs24.x, java11, java17, java21, java25] or be a valid ARN"
         ))
     })
 }

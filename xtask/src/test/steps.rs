@@ -234,7 +234,16 @@ fn runtimes(context: &Context) -> anyhow::Result<Report> {
     if tools::missing(&["node", "npm"]).is_none() {
         command.env("MILLSTREAM_RIC_NODE", tools::aws_lambda_ric(context)?);
     }
-    command.args(["-m", "unittest", "discover", "--verbose", "-s", "conformance/runtimes", "-p", "test_*.py"]);
+    command.args([
+        "-m",
+        "unittest",
+        "discover",
+        "--verbose",
+        "-s",
+        "conformance/runtimes",
+        "-p",
+        "test_*.py",
+    ]);
     context.run(&mut command, Format::Unittest)
 }
 

@@ -108,11 +108,7 @@ impl Reading {
     }
 
     /// Take the first pending record if `fits` says so. `None` if it does not, or there is none.
-    pub(super) fn take(
-        &mut self,
-        selection: &Selection,
-        fits: impl FnOnce(&Item) -> bool,
-    ) -> Option<Item> {
+    pub(super) fn take(&mut self, selection: &Selection, fits: impl FnOnce(&Item) -> bool) -> Option<Item> {
         let taken = self.pending.pop_front_if(|item| fits(item));
         self.settle(selection);
         taken

@@ -51,7 +51,8 @@ async fn user_records_come_as_awss_libraries_show_them() {
     assert_eq!(kinesis[0]["sequenceNumber"], kinesis[1]["sequenceNumber"]);
     assert_ne!(kinesis[0]["sequenceNumber"], kinesis[2]["sequenceNumber"]);
     let shown = |at: usize| {
-        ["data", "explicitHashKey", "subSequenceNumber", "aggregated"].map(|name| kinesis[at].get(name).cloned())
+        ["data", "explicitHashKey", "subSequenceNumber", "aggregated"]
+            .map(|name| kinesis[at].get(name).cloned())
     };
     let some = |value: serde_json::Value| Some(value);
     assert_eq!(shown(0), [some("MQ==".into()), some(().into()), some(0.into()), some(true.into())]);
@@ -89,7 +90,10 @@ async fn a_batch_counts_user_records_and_the_checkpoint_whole_ones() {
     world.put(&["x", "y"]).await;
     assert_eq!(world.call().await.keys(), ["1", "2", "3"]);
     let call = world.call().await;
-    assert_eq!((call.keys(), parts(&call)), (vec!["4".into(), "5".into(), "x".into()], vec![Some(3), Some(4), None]));
+    assert_eq!(
+        (call.keys(), parts(&call)),
+        (vec!["4".into(), "5".into(), "x".into()], vec![Some(3), Some(4), None])
+    );
     // Half of it is processed: all of it comes again after a restart.
     let checkpoint = {
         let state = world.state();
@@ -144,7 +148,10 @@ async fn a_batch_that_fails_is_split_within_a_record_and_given_up_in_part() {
     world.put_data("a", 0, &aggregate(&["1", "2", "3", "4"])).await;
     world.put(&["y"]).await;
     let mut seen = Vec::new();
-    while seen.last().is_none_or(|keys: &Vec<String>| keys.last().is_none_or(|key| key != "y") || keys.len() > 2) {
+    while seen
+        .last()
+        .is_none_or(|keys: &Vec<String>| keys.last().is_none_or(|key| key != "y") || keys.len() > 2)
+    {
         seen.push(world.call().await.keys());
     }
     let shown: Vec<String> = seen.iter().map(|keys| keys.join(" ")).collect();
@@ -204,8 +211,7 @@ async fn lanes_share_the_keys_inside_a_record_and_keep_their_order() {
 #[tokio::test(start_paused = true)]
 async fn filters_and_windows_see_user_records() {
     let filters = vec![r#"{"partitionKey":[{"prefix":"k"}]}"#.to_owned()];
-    let mut world =
-        world(delivering(2, DeliverySettings { filters, ..DeliverySettings::default() })).await;
+    let mut world = world(delivering(2, DeliverySettings { filters, ..DeliverySettings::default() })).await;
     world.put_data("a", 0, &aggregate(&["x", "k1", "y", "k2", "k3", "z"])).await;
     assert_eq!(world.call().await.keys(), ["k1", "k2"]);
     assert_eq!(world.call().await.keys(), ["k3"]);
