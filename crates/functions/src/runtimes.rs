@@ -67,7 +67,10 @@ impl Runtime {
 
     /// All that functions can have, here or on another machine.
     pub fn all() -> Vec<Self> {
-        [Self::ProvidedAl2, Self::ProvidedAl2023, Self::ProvidedWasm].into_iter().chain(Self::interpreted()).collect()
+        [Self::ProvidedAl2, Self::ProvidedAl2023, Self::ProvidedWasm]
+            .into_iter()
+            .chain(Self::interpreted())
+            .collect()
     }
 
     /// How to have it on a machine that has not.

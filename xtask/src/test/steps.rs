@@ -234,6 +234,9 @@ fn runtimes(context: &Context) -> anyhow::Result<Report> {
     if tools::missing(&["node", "npm"]).is_none() {
         command.env("MILLSTREAM_RIC_NODE", tools::aws_lambda_ric(context)?);
     }
+    if tools::missing(&["java", "javac", "mvn"]).is_none() {
+        command.env("MILLSTREAM_RIC_JAVA", tools::aws_lambda_java(context)?);
+    }
     command.args([
         "-m",
         "unittest",

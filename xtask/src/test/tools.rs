@@ -74,6 +74,16 @@ pub(crate) fn aws_lambda_ric(context: &Context) -> anyhow::Result<PathBuf> {
     Ok(all)
 }
 
+/// The directory with the jars of AWS's runtime client for Java, which Maven fetches when it has not got them.
+pub(crate) fn aws_lambda_java(context: &Context) -> anyhow::Result<PathBuf> {
+    let jars = context.target.join("xtask/aws-lambda-java");
+    let mut copy = context.command("mvn");
+    copy.args(["--batch-mode", "--quiet", "--file", "conformance/runtimes/java/pom.xml"]);
+    copy.arg(format!("-DoutputDirectory={}", jars.display()));
+    context.prepare(copy.arg("dependency:copy-dependencies"))?;
+    Ok(jars)
+}
+
 /// Compiles `conformance/java` with the pinned SDKs, which Maven fetches when it has not got them; where all classes are.
 pub(crate) fn java_classpath(context: &Context) -> anyhow::Result<String> {
     let output = context.target.join("xtask/java");
