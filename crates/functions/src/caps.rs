@@ -46,6 +46,8 @@ pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 pub const MEMORY_SAMPLE: Duration = Duration::from_millis(50);
 /// How often the memory of an idle worker is looked at.
 pub const IDLE_MEMORY_SAMPLE: Duration = Duration::from_secs(1);
+/// How often that of one that has been idle for a while is looked at.
+pub const LONG_IDLE_MEMORY_SAMPLE: Duration = Duration::from_secs(16);
 /// The directories /tmp of all workers may together take one part in this many of the machine's memory.
 pub const TMP_SHARE_OF_MEMORY: u64 = 2;
 /// A worker that was told to end is waited for this long before its parent is killed outright.
