@@ -14,8 +14,18 @@ import time
 import traceback
 
 VERSION = "2018-06-01"
-HERE = os.path.abspath(__file__)
 NO_BREAK_SPACE = "\u00a0"
+JSON_LOG = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+JSON_TIME = "%Y-%m-%dT%H:%M:%SZ"
+# Before the error of a start that failed.
+INIT_WARNING = (
+    "LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code. However, in rare cases, a "
+    "Lambda runtime update can cause unexpected function behavior. For functions using managed runtimes, runtime updates can "
+    "be triggered by a function change, or can be applied automatically. To determine if the runtime has been updated, check "
+    "the runtime version in the INIT_START log entry. If this error correlates with a change in the runtime version, you may "
+    "be able to mitigate this error by temporarily rolling back to the previous runtime version. For more information, see "
+    "https://docs.aws.amazon.com/lambda/latest/dg/runtimes-update.html\r"
+)
 
 
 class Fault(Exception):
@@ -86,10 +96,11 @@ class RuntimeApi:
         self._call("POST", "invocation/%s/response" % request_id, body, [("Content-Type", content_type)])
 
     def fail(self, request_id, error):
-        self._call("POST", "invocation/%s/error" % request_id, encoded_error(error), error_headers(error))
+        self._call("POST", "invocation/%s/error" % request_id, encoded_error(error), [("Content-Type", "application/json")])
 
     def fail_init(self, error):
-        self._call("POST", "init/error", encoded_error(error), error_headers(error))
+        kind = error["errorType"].encode("ascii", "replace").decode()
+        self._call("POST", "init/error", encoded_error(error), [("Lambda-Runtime-Function-Error-Type", kind)])
 
 
 def encoded_error(error):
@@ -97,20 +108,25 @@ def encoded_error(error):
     return to_json(error).encode("utf-8", "backslashreplace")
 
 
-def error_headers(error):
-    kind = error["errorType"].encode("ascii", "replace").decode()
-    return [("Content-Type", "application/json"), ("Lambda-Runtime-Function-Error-Type", kind)]
+class Shown:
+    """Shows its members as AWS's classes do."""
+
+    __slots__ = ()
+
+    def __repr__(self):
+        members = ",".join("%s=%s" % (name, getattr(self, name)) for name in self.__slots__)
+        return "%s([%s])" % (type(self).__name__, members)
 
 
-class CognitoIdentity:
+class CognitoIdentity(Shown):
     __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
 
 
-class Client:
+class Client(Shown):
     __slots__ = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
 
 
-class ClientContext:
+class ClientContext(Shown):
     __slots__ = ("custom", "env", "client")
 
 
@@ -135,30 +151,37 @@ class LambdaContext:
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
         self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
         client = parsed_header(headers, "lambda-runtime-client-context", "Client Context")
+        identity = parsed_header(headers, "lambda-runtime-cognito-identity", "Cognito Identity")
+        tracing = client.pop("w3c", None) if isinstance(client, dict) else None
+        self._w3c_fields = {}
+        if isinstance(tracing, dict):
+            kept = ("traceparent", "tracestate", "baggage")
+            self._w3c_fields = {name: tracing[name] for name in kept if isinstance(tracing.get(name), str)}
         self.client_context = None
         if client is not None:
             self.client_context = filled(ClientContext, client)
             if self.client_context.client is not None:
                 self.client_context.client = filled(Client, self.client_context.client)
-        identity = parsed_header(headers, "lambda-runtime-cognito-identity", "Cognito Identity") or {}
-        self.identity = filled(
-            CognitoIdentity,
-            {
-                "cognito_identity_id": identity.get("cognitoIdentityId"),
-                "cognito_identity_pool_id": identity.get("cognitoIdentityPoolId"),
-            },
-        )
-        self._deadline_in_ms = int(headers.get("lambda-runtime-deadline-ms", "0"))
+        self.identity = filled(CognitoIdentity, {})
+        if identity is not None:
+            self.identity.cognito_identity_id = identity.get("cognitoIdentityId")
+            self.identity.cognito_identity_pool_id = identity.get("cognitoIdentityPoolId")
+        self._epoch_deadline_time_in_ms = int(headers.get("lambda-runtime-deadline-ms", "0"))
 
     def get_remaining_time_in_millis(self):
-        return max(0, self._deadline_in_ms - int(time.time() * 1000))
+        return max(0, self._epoch_deadline_time_in_ms - int(time.time() * 1000))
 
-    def log(self, message):
+    def w3c(self):
+        return dict(self._w3c_fields)
+
+    @staticmethod
+    def log(message):
         sys.stdout.write(str(message))
 
     def __repr__(self):
-        shown = ("%s=%s" % (name, value) for name, value in vars(self).items() if not name.startswith("_"))
-        return "LambdaContext([%s])" % ",".join(shown)
+        names = ("aws_request_id", "log_group_name", "log_stream_name", "function_name", "memory_limit_in_mb", "function_version",
+                 "invoked_function_arn", "client_context", "identity", "tenant_id")
+        return "LambdaContext([%s])" % ",".join("%s=%s" % (name, getattr(self, name)) for name in names)
 
 
 def parsed_header(headers, name, label):
@@ -171,19 +194,96 @@ def parsed_header(headers, name, label):
         raise Fault("Runtime.LambdaContextUnmarshalError", "Unable to parse %s JSON: %s" % (label, error))
 
 
-def plain(value):
-    """JSON for the one type that AWS's client adds to JSON's own."""
-    decimal = sys.modules.get("decimal")
-    if decimal is not None and isinstance(value, decimal.Decimal):
-        if value.is_finite() and value == value.to_integral_value():
-            return int(value)
-        return float(value)
-    raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
-
-
 # AWS writes characters as they are since python3.12.
-ENCODER = json.JSONEncoder(ensure_ascii=sys.version_info < (3, 12), default=plain)
-to_json = ENCODER.encode
+ENSURE_ASCII = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("python3.")[2] in ("", "9", "10", "11")
+ENCODER = json.JSONEncoder(ensure_ascii=ENSURE_ASCII)
+quoted = json.encoder.encode_basestring_ascii if ENSURE_ASCII else json.encoder.encode_basestring
+LEAVES = frozenset((str, int, float, bool, type(None)))
+
+
+def to_json(value):
+    """JSON text as AWS's client writes it: it knows more types than the standard library."""
+    return ENCODER.encode(value) if is_plain(value) else written(value, set())
+
+
+def is_plain(value):
+    """Whether all of a value is of the types that the standard library writes as AWS's client does."""
+    seen, waiting = set(), [value]
+    while waiting:
+        value = waiting.pop()
+        kind = type(value)
+        if kind in LEAVES:
+            continue
+        if kind is dict:
+            if not LEAVES.issuperset(map(type, value)):
+                return False
+            inner = value.values()
+        elif kind is list or kind is tuple:
+            inner = value
+        else:
+            return False
+        if id(value) not in seen and not LEAVES.issuperset(map(type, inner)):
+            seen.add(id(value))
+            waiting.extend(inner)
+    return True
+
+
+def written(value, parents):
+    """JSON of any value: also of named tuples, bytes that are text, decimals, and what says itself `_asdict()`."""
+    if isinstance(value, (str, bytes)):
+        return quoted(text_of(value))
+    if value is None or isinstance(value, (bool, int, float)):
+        return number(value)
+    if id(value) in parents:
+        raise ValueError("Circular reference detected")
+    parents.add(id(value))
+    members = as_dict(value)
+    if members is None and isinstance(value, dict):
+        members = value
+    if members is not None:
+        items = ("%s: %s" % (quoted(key_of(key)), written(item, parents)) for key, item in members.items())
+        text = "{%s}" % ", ".join(items)
+    elif isinstance(value, (list, tuple)):
+        text = "[%s]" % ", ".join([written(item, parents) for item in value])
+    else:
+        decimal = sys.modules.get("decimal")
+        if decimal is None or not isinstance(value, decimal.Decimal):
+            raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
+        text = "NaN" if value.is_nan() else str(value)
+    parents.remove(id(value))
+    return text
+
+
+def number(value):
+    if value is None or value is True or value is False:
+        return ENCODER.encode(value)
+    # The number itself, whatever a class of its own may show.
+    return ENCODER.encode(int(value) if isinstance(value, int) else float.__pos__(value))
+
+
+def text_of(value):
+    return str(value, "utf-8") if isinstance(value, bytes) else str.__str__(value)
+
+
+def as_dict(value):
+    method = getattr(value, "_asdict", None)
+    if not callable(method):
+        return None
+    try:
+        members = method()
+    except TypeError:
+        return None
+    if not isinstance(members, dict):
+        raise TypeError("_asdict() must return a dict, not %s" % type(members).__name__)
+    return members
+
+
+def key_of(key):
+    if isinstance(key, (str, bytes)):
+        return text_of(key)
+    if key is None or isinstance(key, (bool, int, float)):
+        return number(key)
+    raise TypeError("keys must be str, int, float, bool or None, not %s" % type(key).__name__)
 
 
 def error_of(message, kind, trace, request_id=""):
@@ -199,33 +299,61 @@ def error_of_exception(request_id=""):
     """The exception at hand, without the frames of this file that lead to the function's own."""
     kind, value, tb = sys.exc_info()
     frames = [(frame.filename, frame.lineno, frame.name, frame.line) for frame in traceback.extract_tb(tb)]
-    own = 0
-    while own < len(frames) and (os.path.abspath(frames[own][0]) == HERE or frames[own][0].startswith("<frozen importlib")):
-        own += 1
-    shown = frames[own:] or frames
-    return error_of(str(value), kind.__name__, traceback.format_list(shown), request_id)
+    own = next((at for at, frame in enumerate(frames) if "/bootstrap.py" not in frame[0]), 0)
+    return error_of(str(value), kind.__name__, traceback.format_list(frames[own:]), request_id)
 
 
 def log_error(error):
     """One log event: its lines end in carriage returns and are indented with no-break spaces, as AWS's are."""
-    head = "[ERROR]"
-    if error["errorType"]:
-        head += " " + error["errorType"] + (":" if error["errorMessage"] else "")
-    if error["errorMessage"]:
-        head += " " + error["errorMessage"]
-    lines = [head, "Traceback (most recent call last):"]
-    for element in error["stackTrace"]:
-        for line in element.splitlines() or [""]:
-            text = line.lstrip(" ")
-            lines.append(NO_BREAK_SPACE * (len(line) - len(text)) + text)
-    sys.stdout.write("\r".join(lines) + "\n")
+    if JSON_LOG:
+        moment = time.strftime(JSON_TIME, time.gmtime())
+        text = to_json({"timestamp": moment, "level": "ERROR", **error})
+    else:
+        head = "[ERROR]"
+        if error["errorType"]:
+            head += " " + error["errorType"] + (":" if error["errorMessage"] else "")
+        if error["errorMessage"]:
+            head += " " + error["errorMessage"]
+        lines = [head, "Traceback (most recent call last):"]
+        for element in error["stackTrace"]:
+            for line in element.splitlines() or [""]:
+                bare = line.lstrip(" ")
+                lines.append(NO_BREAK_SPACE * (len(line) - len(bare)) + bare)
+        text = "\r".join(lines)
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+
+
+class Prompt:
+    """A standard stream that hands on each piece at once: a function may be ended at any moment."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def write(self, text):
+        self.stream.write(text)
+        self.stream.flush()
+
+    def writelines(self, lines):
+        self.stream.writelines(lines)
+        self.stream.flush()
 
 
 class RequestIdFilter(logging.Filter):
     request_id = ""
+    tenant_id = None
 
     def filter(self, record):
         record.aws_request_id = self.request_id
+        record.tenant_id = self.tenant_id
         return True
 
 
@@ -237,26 +365,51 @@ class StandardOutput(logging.Handler):
     """
 
     def emit(self, record):
-        try:
-            sys.stdout.write(self.format(record).rstrip("\n").replace("\n", "\r") + "\n")
-        except Exception:
-            self.handleError(record)
+        sys.stdout.write(self.format(record).rstrip("\n").replace("\n", "\r") + "\n")
+
+
+class JsonFormatter(logging.Formatter):
+    """What `LoggingConfig` with the format JSON makes of a record."""
+
+    def __init__(self):
+        super().__init__(datefmt=JSON_TIME)
+        # What every record has; the rest is what the function has added.
+        self.known = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id", "tenant_id"}
+        self.known -= {"taskName", "message", "asctime"}
+
+    def format(self, record):
+        record.levelno = min(50, max(0, record.levelno)) // 10 * 10
+        record.levelname = logging.getLevelName(record.levelno)
+        failed = record.exc_info or None
+        shown = {
+            "timestamp": self.formatTime(record, self.datefmt),
+            "level": record.levelname,
+            "message": record.msg if isinstance(record.msg, dict) and not record.args else record.getMessage(),
+            "logger": record.name,
+            "stackTrace": failed and traceback.format_tb(failed[2]),
+            "errorType": failed and failed[0].__name__,
+            "errorMessage": failed and str(failed[1]),
+            "requestId": record.aws_request_id,
+            "location": failed and "%s:%s:%s" % (record.pathname, record.funcName, record.lineno),
+            "tenantId": record.tenant_id,
+        }
+        added = {name: value for name, value in vars(record).items() if name not in self.known and name not in shown}
+        shown = {name: value for name, value in {**shown, **added}.items() if value is not None}
+        return json.dumps(shown, ensure_ascii=False, default=str) + "\n"
 
 
 def set_up_logging():
     logging.Formatter.converter = time.gmtime
     handler = StandardOutput()
-    handler.setFormatter(
-        logging.Formatter(
-            "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n", "%Y-%m-%dT%H:%M:%S"
-        )
-    )
+    text = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
+    handler.setFormatter(JsonFormatter() if JSON_LOG else logging.Formatter(text, "%Y-%m-%dT%H:%M:%S"))
     request_ids = RequestIdFilter()
     handler.addFilter(request_ids)
     root = logging.getLogger()
-    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
-    if level:
-        root.setLevel({"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}.get(level, level))
+    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "")
+    level = {"TRACE": "DEBUG"}.get(level, level).upper()
+    if level in logging._nameToLevel:
+        root.setLevel(level)
     root.addHandler(handler)
     return request_ids
 
@@ -271,12 +424,10 @@ def set_up_search_path():
 
 
 def load_handler(name):
-    module_name, dot, function = name.rpartition(".")
-    if not dot:
-        raise Fault(
-            "Runtime.MalformedHandlerName",
-            "Bad handler '%s': not enough values to unpack (expected 2, got 1)" % name,
-        )
+    try:
+        module_name, function = name.rsplit(".", 1)
+    except ValueError as error:
+        raise Fault("Runtime.MalformedHandlerName", "Bad handler '%s': %s" % (name, error))
     if module_name.split(".")[0] in sys.builtin_module_names:
         raise Fault(
             "Runtime.BuiltInModuleConflict", "Cannot use built-in module %s as a handler module" % module_name
@@ -300,7 +451,7 @@ def encoded(response):
     if isinstance(response, bytes):
         return response, "application/unknown"
     try:
-        return ENCODER.encode(response).encode("utf-8", "surrogatepass"), "application/json"
+        return to_json(response), "application/json"
     except Exception as error:
         raise Fault("Runtime.MarshalError", "Unable to marshal response: %s" % error)
 
@@ -312,43 +463,54 @@ def decoded(body):
         raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
 
 
-def flush():
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except Exception:
-            pass
-
-
-def run_one(api, handler, headers, body):
+def handle_event_request(api, request_handler, headers, body):
     request_id = headers.get("lambda-runtime-aws-request-id", "")
     trace_id = headers.get("lambda-runtime-trace-id")
-    if trace_id:
+    if trace_id is not None:
         os.environ["_X_AMZN_TRACE_ID"] = trace_id
     else:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
     error = None
     try:
-        response, content_type = encoded(handler(decoded(body), LambdaContext(headers)))
+        lambda_context = LambdaContext(headers)
+        event = decoded(body) if headers.get("content-type") == "application/json" else body
+        # Where a handler cannot be called this line is in the trace that its user sees, on AWS as here.
+        response = request_handler(event, lambda_context)
+        result, content_type = encoded(response)
     except Fault as fault:
         error = error_of(fault.message, fault.kind, fault.trace, request_id)
     except Exception:
         error = error_of_exception(request_id)
     if error is None:
-        flush()
-        api.respond(request_id, response, content_type)
+        # A text that UTF-8 cannot hold ends the runtime, as it does AWS's.
+        api.respond(request_id, result if isinstance(result, bytes) else result.encode("utf-8"), content_type)
     else:
         log_error(error)
-        flush()
         api.fail(request_id, error)
+
+
+def official_client():
+    """The `main` of awslambdaric, where it is installed for this interpreter or comes with the function, and works here."""
+    if os.environ.get("MILLSTREAM_RUNTIME_CLIENT") == "bundled":
+        return None
+    try:
+        from awslambdaric import __main__ as client, lambda_runtime_client
+    except ImportError:
+        return None
+    # Its own sign that its native part is not there.
+    return None if getattr(lambda_runtime_client, "runtime_client", None) is None else client.main
 
 
 def main():
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")
+        stream.reconfigure(encoding="utf-8", errors="strict" if stream is sys.stdout else "backslashreplace")
+    set_up_search_path()
+    official = official_client()
+    if official is not None:
+        return official([sys.argv[0], os.environ["_HANDLER"]])
+    sys.stdout, sys.stderr = Prompt(sys.stdout), Prompt(sys.stderr)
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     request_ids = set_up_logging()
-    set_up_search_path()
     error = None
     try:
         handler = load_handler(os.environ["_HANDLER"])
@@ -357,14 +519,15 @@ def main():
     except Exception:
         error = error_of_exception()
     if error is not None:
+        logging.warning(INIT_WARNING)
         log_error(error)
-        flush()
         api.fail_init(error)
         sys.exit(1)
     while True:
         headers, body = api.next()
         request_ids.request_id = headers.get("lambda-runtime-aws-request-id", "")
-        run_one(api, handler, headers, body)
+        request_ids.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
+        handle_event_request(api, handler, headers, body)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 //
 // It needs nothing but Node.js itself and behaves as AWS's own runtime client does: the same search for the handler's
 // module, context object, callbacks, error payloads, log format and exit statuses. AWS's client itself cannot be used: its
-// package compiles native code when it is installed.
+// package compiles native code when it is installed. `conformance/runtimes` compares both.
+//
+// On AWS functions run with version 3 of the client up to Node.js 22, and with version 4, a new program, from 24 on.
 
 import { existsSync, readFileSync } from "node:fs";
 import http from "node:http";
@@ -10,20 +12,24 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
-import { format } from "node:util";
+import { format, types } from "node:util";
 
 const VERSION = "2018-06-01";
 const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
 const UNCAUGHT_EXCEPTION_STATUS = 129;
 const UNHANDLED_REJECTION_STATUS = 128;
-// Callbacks are gone from Node.js 24 on.
-const HAS_CALLBACKS = Number(process.versions.node.split(".")[0]) < 24;
+// Node.js' own, for what waits for ever.
+const UNSETTLED_STATUS = 13;
+// Which client's behaviour it is. Callbacks are gone from version 4 on.
+const CLIENT_4 = Number(process.versions.node.split(".")[0]) >= 24;
+const JSON_LOG = process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === "JSON";
 
-// Errors of the function's set-up, with the names that AWS gives them.
+// Errors of the function's set-up, with the names that AWS gives them. In version 3 the name is a matter of the class and
+// does not show among the error's own members.
 class Fault extends Error {
   constructor(name, message) {
     super(message);
-    this.name = name;
+    Object.defineProperty(this, "name", { value: name, enumerable: CLIENT_4, writable: true, configurable: true });
     Error.captureStackTrace(this, Fault);
   }
 }
@@ -63,23 +69,38 @@ class RuntimeApi {
     return this.call("POST", `invocation/${id}/response`, body, { "Content-Type": contentType });
   }
 
-  fail(at, error) {
+  fail(id, error) {
+    return this.call("POST", `invocation/${id}/error`, JSON.stringify(toldError(error)), { "Content-Type": "application/json" });
+  }
+
+  failInit(error) {
     const told = toldError(error);
     // A header holds printable ASCII only.
     const kind = String(told.errorType).replace(/[^\x20-\x7e]/g, "?");
     const headers = { "Content-Type": "application/json", "Lambda-Runtime-Function-Error-Type": kind };
-    return this.call("POST", at, JSON.stringify(told), headers);
+    return this.call("POST", "init/error", JSON.stringify(told), headers);
   }
 }
 
+const isError = (value) => {
+  if (value instanceof Error) return true;
+  if (CLIENT_4) return false;
+  return types.isNativeError(value) || ["name", "message", "stack"].every((member) => value?.[member] && typeof value[member] === "string");
+};
+
+// Where AWS's client, and so a trace that it sends, writes the character DEL otherwise.
+const withoutDel = (text) => text?.replaceAll("\x7f", "%7F");
+
 function toldError(error) {
   try {
-    if (error instanceof Error) {
-      return { errorType: error.name, errorMessage: error.message, trace: error.stack?.split("\n") ?? [] };
+    if (isError(error)) {
+      const trace = CLIENT_4 ? withoutDel(error.stack)?.split("\n") || [] : withoutDel(error.stack ?? null.stack).split("\n");
+      return { errorType: withoutDel(error.name), errorMessage: withoutDel(error.message), trace };
     }
-    return { errorType: typeof error, errorMessage: String(error), trace: [] };
+    return { errorType: typeof error, errorMessage: CLIENT_4 ? String(error) : error.toString(), trace: [] };
   } catch {
-    return { errorType: "handled", errorMessage: "the error could not be read: its message, name or stack throws", trace: [] };
+    const errorMessage = "callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack";
+    return { errorType: "handled", errorMessage, ...(CLIENT_4 && { trace: [] }) };
   }
 }
 
@@ -98,22 +119,50 @@ function loggedError(error) {
   }
 }
 
-let requestId;
+function logError(title, thrown) {
+  const error = thrown instanceof Error ? thrown : new Error(CLIENT_4 ? String(thrown) : thrown);
+  if (JSON_LOG) console.error(error);
+  else console.error(title, loggedError(error));
+}
+
+let requestId = CLIENT_4 ? "-" : undefined;
+let tenantId;
 
 // One write is one log event, so the lines of one message end in carriage returns.
 function log(level, message, ...rest) {
-  const line = [new Date().toISOString(), String(requestId), level, format(message, ...rest)].join("\t");
+  const line = JSON_LOG ? jsonLine(level, message, ...rest) : [new Date().toISOString(), String(requestId), level, format(message, ...rest)].join("\t");
   process.stdout.write(`${line.replace(/\n/g, "\r")}\n`);
+}
+
+// What `LoggingConfig` with the format JSON makes of a call of the console.
+function jsonLine(level, ...values) {
+  const described = (error) => ({ errorType: error.constructor?.name ?? "UnknownError", errorMessage: error.message });
+  const trace = (error, other) => (typeof error.stack === "string" ? error.stack.split("\n") : other);
+  const line = { timestamp: new Date().toISOString(), level, requestId };
+  if (tenantId) line.tenantId = tenantId;
+  if (values.length === 1) {
+    line.message = values[0];
+    const members = (_key, value) => (value instanceof Error ? { ...described(value), stackTrace: trace(value, value.stack), ...value } : value);
+    try {
+      return JSON.stringify(line, members);
+    } catch {
+      line.message = format(values[0]);
+      return JSON.stringify(line);
+    }
+  }
+  line.message = format(...values);
+  const error = (CLIENT_4 ? values.slice(1) : values).find((value) => value instanceof Error);
+  if (error) Object.assign(line, described(error), { stackTrace: trace(error, []) });
+  return JSON.stringify(line);
 }
 
 function setUpConsole() {
   const levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
-  const wanted = levels.indexOf((process.env.AWS_LAMBDA_LOG_LEVEL ?? "").toUpperCase());
-  const patch = (name, level) => {
-    console[name] = levels.indexOf(level) < wanted ? () => {} : (...all) => log(level, ...all);
-  };
-  patch("log", "INFO");
-  for (const name of ["debug", "info", "warn", "error", "trace", "fatal"]) patch(name, name.toUpperCase());
+  const wanted = levels.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase());
+  levels.forEach((level, at) => {
+    console[level.toLowerCase()] = at < wanted ? () => {} : (message, ...rest) => log(level, message, ...rest);
+  });
+  console.log = console.info;
 }
 
 // `directory/module.name.of.function`
@@ -146,20 +195,31 @@ function isModule(file) {
 }
 
 async function loadModule(task, { directory, module }) {
-  const require = createRequire(path.join(task, "index.js"));
+  const require = createRequire(import.meta.url);
   const base = path.resolve(task, directory, module);
+  const imported = (extension) => (existsSync(base + extension) ? import(pathToFileURL(base + extension)) : undefined);
+  const required = (extension) => (existsSync(base + extension) ? require(base + extension) : undefined);
   try {
-    if (existsSync(base) && !existsSync(`${base}.js`) && !existsSync(`${base}.mjs`) && !existsSync(`${base}.cjs`)) return require(base);
-    if (existsSync(`${base}.js`)) {
-      return isModule(`${base}.js`) ? await import(pathToFileURL(`${base}.js`)) : require(`${base}.js`);
+    if (CLIENT_4) {
+      for (const extension of ["", ".js", ".mjs", ".cjs"]) {
+        const found = await imported(extension);
+        if (found) return found;
+      }
+    } else {
+      const plain = required("");
+      if (plain) return plain;
+      const script = existsSync(`${base}.js`) && isModule(`${base}.js`) ? await imported(".js") : required(".js");
+      const found = script || (await imported(".mjs")) || required(".cjs");
+      if (found) return found;
     }
-    if (existsSync(`${base}.mjs`)) return await import(pathToFileURL(`${base}.mjs`));
-    if (existsSync(`${base}.cjs`)) return require(`${base}.cjs`);
-    return require(require.resolve(module, { paths: [task, path.join(task, directory)] }));
+    return require(require.resolve(module, { paths: [task, CLIENT_4 ? path.join(task, directory) : directory] }));
   } catch (error) {
-    const named = (name) => Object.assign(new Fault(name, String(error)), { stack: `${name}: ${error.stack ?? error}` });
-    if (error instanceof SyntaxError) throw named("Runtime.UserCodeSyntaxError");
-    if (error?.code === "MODULE_NOT_FOUND" || error?.code === "ERR_MODULE_NOT_FOUND") throw named("Runtime.ImportModuleError");
+    if (error instanceof SyntaxError) {
+      const fault = new Fault("Runtime.UserCodeSyntaxError", String(error));
+      if (CLIENT_4) fault.stack = error.stack;
+      throw fault;
+    }
+    if (error?.code === "MODULE_NOT_FOUND") throw new Fault("Runtime.ImportModuleError", String(error));
     throw error;
   }
 }
@@ -167,15 +227,16 @@ async function loadModule(task, { directory, module }) {
 async function loadHandler(task, text) {
   const parts = handlerParts(text);
   const module = await loadModule(task, parts);
-  const inside = (from) => parts.name.split(".").reduce((value, name) => value?.[name], from);
-  // What a CommonJS module exports is also the default of its import.
-  const handler = inside(module) ?? inside(module?.default);
+  const member = (value, name) => (CLIENT_4 && typeof value !== "object" ? undefined : value && value[name]);
+  const inside = (from) => parts.name.split(".").reduce(member, from);
+  // Version 4 imports everything, and what a CommonJS module exports is the default of its import.
+  const handler = inside(module) || (CLIENT_4 && inside(module.default));
   if (!handler) throw new Fault("Runtime.HandlerNotFound", `${text} is undefined or not exported`);
   if (typeof handler !== "function") throw new Fault("Runtime.HandlerNotFound", `${text} is not a function`);
-  if (!HAS_CALLBACKS && handler.length >= 3 && !handler[STREAMING]) {
+  if (CLIENT_4 && handler.length >= 3 && !handler[STREAMING]) {
     throw new Fault(
       "Runtime.CallbackHandlerDeprecated",
-      "From Node.js 24 on there are no handlers with a callback as their third parameter: make the handler async and return its result.",
+      "ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this function to use a supported handler signature to use Node.js 24 or later. For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.",
     );
   }
   return handler;
@@ -217,28 +278,52 @@ function setUpGlobals() {
   };
 }
 
-const isPromise = (value) => typeof value?.then === "function";
-
-function fromJson(headers, name) {
-  const text = headers[name];
-  return text ? JSON.parse(text) : undefined;
+function stringified(result) {
+  let text;
+  try {
+    text = JSON.stringify(result === undefined ? null : result);
+  } catch {
+    const message = "Unable to stringify response body";
+    throw CLIENT_4 ? new Fault("Runtime.JSONStringifyError", message) : new Error(message);
+  }
+  // A function or a symbol has no JSON. This is how AWS's client says so.
+  if (text === undefined) throw new TypeError("Wrong arguments");
+  return text;
 }
 
-// What a handler gets as its second argument, but for the callbacks.
+const isPromise = (value) => typeof value?.then === "function";
+
+function fromJson(headers, name, label) {
+  const text = headers[name];
+  if (!text) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`Cannot parse ${label} as json: ${error}`);
+  }
+}
+
+// What a handler gets as its second argument, but for the callbacks. The order is that in which it shows them.
 function contextOf(headers) {
   const deadline = Number(headers["lambda-runtime-deadline-ms"]);
-  return {
-    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
-    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+  const ofVersion = { functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION };
+  const ofName = { functionName: process.env.AWS_LAMBDA_FUNCTION_NAME };
+  const environment = {
+    ...(CLIENT_4 ? { ...ofName, ...ofVersion } : { ...ofVersion, ...ofName }),
     memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
-    clientContext: fromJson(headers, "lambda-runtime-client-context"),
-    identity: fromJson(headers, "lambda-runtime-cognito-identity"),
+  };
+  const invocation = {
+    clientContext: fromJson(headers, "lambda-runtime-client-context", "ClientContext"),
+    identity: fromJson(headers, "lambda-runtime-cognito-identity", "CognitoIdentity"),
     invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
     awsRequestId: headers["lambda-runtime-aws-request-id"],
+    tenantId: headers["lambda-runtime-aws-tenant-id"],
+    ...(CLIENT_4 && { xRayTraceId: headers["lambda-runtime-trace-id"] || "" }),
     getRemainingTimeInMillis: () => deadline - Date.now(),
   };
+  return CLIENT_4 ? { ...invocation, ...environment } : { ...environment, ...invocation };
 }
 
 class Runtime {
@@ -256,67 +341,111 @@ class Runtime {
   // The next invocation, at the beginning of the next turn of the event loop.
   schedule() {
     setImmediate(() => {
-      this.handleOnce().catch((error) => this.end(error, UNCAUGHT_EXCEPTION_STATUS));
+      const running = this.handleOnce();
+      if (CLIENT_4) return;
+      running.catch((error) => {
+        console.log(`Unexpected Top Level Error: ${error}`);
+        this.end(error, UNCAUGHT_EXCEPTION_STATUS);
+      });
     });
   }
 
   async handleOnce() {
     const { headers, body } = await this.api.next();
-    const context = contextOf(headers);
-    this.id = requestId = context.awsRequestId;
+    this.id = requestId = headers["lambda-runtime-aws-request-id"];
+    tenantId = headers["lambda-runtime-aws-tenant-id"];
     const trace = headers["lambda-runtime-trace-id"];
     if (trace) process.env._X_AMZN_TRACE_ID = trace;
     else delete process.env._X_AMZN_TRACE_ID;
-    if (this.handler[STREAMING]) await this.handleStreaming(context, body);
-    else this.handleBuffered(context, body);
+    if (this.handler[STREAMING]) await this.handleStreaming(contextOf(headers), body);
+    else if (CLIENT_4) await this.handleAsync(contextOf(headers), JSON.parse(body.toString()));
+    else this.handleBuffered(headers, body);
   }
 
-  handleBuffered(context, body) {
-    const callbacks = this.callbacks(context);
-    // A handler that never answers: an async one has a promise that nothing will settle.
+  // As version 4 of AWS's client does: the handler's result counts, and nothing else is waited for.
+  async handleAsync(context, event) {
+    const id = this.id;
+    const pause = () => new Promise((resolve) => setImmediate(resolve));
     this.whenIdle = () => {
-      if (this.handler.constructor.name !== "AsyncFunction") return callbacks.context.succeed(null);
-      return callbacks.context.fail(
-        new Fault("Runtime.NodeJsExit", "Node.js had nothing left to do before the handler's promise was settled: something it waits for never happens."),
+      const fault = new Fault(
+        "Runtime.NodeJsExit",
+        "The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a Promise that was never settled. For more information, see https://nodejs.org/docs/latest/api/process.html#exit-codes",
       );
+      logError("Invoke Error", fault);
+      this.api.fail(id, fault).then(() => process.exit(UNSETTLED_STATUS));
     };
     try {
-      const result = this.handler(JSON.parse(body.toString()), callbacks.context, callbacks.callback);
-      if (isPromise(result)) result.then(callbacks.context.succeed, callbacks.context.fail).catch(callbacks.context.fail);
+      const result = await this.handler(event, context);
+      await pause();
+      const text = stringified(result);
+      this.whenIdle = null;
+      await this.api.respond(id, text, "application/json");
     } catch (error) {
-      callbacks.callback(error);
+      await pause();
+      this.whenIdle = null;
+      logError("Invoke Error", error);
+      await this.api.fail(id, error);
+    }
+    this.schedule();
+  }
+
+  // As version 3 does.
+  handleBuffered(headers, body) {
+    const { own, callback, answered } = this.callbacks();
+    // A handler that never answers has answered with nothing once there is nothing left to do.
+    this.whenIdle = () => {
+      answered();
+      this.answer(null);
+    };
+    try {
+      const context = Object.assign(own, contextOf(headers));
+      const result = this.handler(JSON.parse(body.toString()), context, callback);
+      if (isPromise(result)) result.then(own.succeed, own.fail).catch(own.fail);
+    } catch (error) {
+      callback(error);
     }
   }
 
+  answer(result) {
+    this.api.respond(this.id, stringified(result), "application/json").then(() => this.schedule());
+  }
+
   // The ways in which a handler may answer. The first one counts.
-  callbacks(context) {
-    const id = this.id;
-    let answered = false;
+  callbacks() {
+    let isAnswered = false;
     let waits = true;
-    const once = (answer) => (...values) => {
-      if (answered) return;
-      answered = true;
-      answer(...values);
+    const answered = () => {
+      isAnswered = true;
     };
     const fail = (error) => {
       this.whenIdle = null;
-      log("ERROR", "Invoke Error", loggedError(error));
-      this.api.fail(`invocation/${id}/error`, error).then(() => this.schedule());
+      logError("Invoke Error", error);
+      this.api.fail(this.id, error).then(() => this.schedule());
     };
     const succeed = (result) => {
-      this.whenIdle = null;
-      let text;
-      try {
-        text = JSON.stringify(result === undefined ? null : result) ?? "null";
-      } catch {
-        return fail(new Fault("Runtime.MarshalError", "Unable to stringify response body"));
+      if (isAnswered) {
+        console.error("Invocation has already been reported as done. Cannot call complete more than once per invocation.");
+        return;
       }
-      this.api.respond(id, text, "application/json").then(() => this.schedule());
+      isAnswered = true;
+      this.answer(result);
     };
-    const done = (error, result) => (error === undefined || error === null ? succeed(result) : fail(error));
+    const isNothing = (value) => value === undefined || value === null;
+    const done = (error, result) => {
+      this.whenIdle = null;
+      if (isNothing(error)) succeed(result);
+      else fail(error);
+    };
     const callback = (error, result) => {
-      if ((error !== undefined && error !== null) || !waits) return done(error, result);
+      if (!isNothing(error) || !waits) return done(error, result);
       this.whenIdle = () => setImmediate(() => succeed(result));
+    };
+    let finished = false;
+    const once = (answer) => (...values) => {
+      if (finished) return;
+      answer(...values);
+      // Only now: an answer that could not be given leaves room for the error that says so.
+      finished = true;
     };
     const own = {
       get callbackWaitsForEmptyEventLoop() {
@@ -325,12 +454,11 @@ class Runtime {
       set callbackWaitsForEmptyEventLoop(value) {
         waits = value;
       },
-      succeed: once(succeed),
-      fail: once((error) => fail(error ?? "handled")),
+      succeed: once((result) => done(null, result)),
+      fail: once((error) => done(isNothing(error) ? "handled" : error)),
       done: once(done),
     };
-    const all = Object.defineProperties(context, Object.getOwnPropertyDescriptors(own));
-    return { context: all, callback: once(callback) };
+    return { own, callback: once(callback), answered };
   }
 
   async handleStreaming(context, body) {
@@ -354,41 +482,48 @@ class Runtime {
 
   failStreaming(error) {
     this.whenIdle = null;
-    log("ERROR", "Invoke Error", loggedError(error));
-    this.api.fail(`invocation/${this.id}/error`, error).then(() => this.schedule());
+    logError("Invoke Error", error);
+    this.api.fail(this.id, error).then(() => this.schedule());
   }
 
   // Tell what went wrong and end. The server starts another worker.
   end(error, status) {
-    const at = this.id === undefined ? "init/error" : `invocation/${this.id}/error`;
     const exit = () => process.exit(status);
-    this.api.fail(at, error).then(exit, exit);
+    const told = this.id === undefined ? this.api.failInit(error) : this.api.fail(this.id, error);
+    told.then(exit, exit);
   }
 }
 
 async function main() {
   setUpConsole();
-  setUpGlobals();
+  if (!["1", "true"].includes(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) setUpGlobals();
   const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
   const runtime = new Runtime(api);
-  process.on("uncaughtException", (error) => {
-    log("ERROR", "Uncaught Exception", loggedError(error));
-    runtime.end(error, UNCAUGHT_EXCEPTION_STATUS);
-  });
-  process.on("unhandledRejection", (reason, promise) => {
-    const error = new Fault("Runtime.UnhandledPromiseRejection", String(reason?.message ? reason : format(reason)));
-    error.reason = reason;
-    error.promise = promise;
-    log("ERROR", "Unhandled Promise Rejection", loggedError(error));
-    runtime.end(error, UNHANDLED_REJECTION_STATUS);
-  });
+  // Version 4 leaves these to Node.js, which ends the process with 1.
+  if (!CLIENT_4) {
+    process.on("uncaughtException", (error) => {
+      logError("Uncaught Exception", error);
+      runtime.end(error, UNCAUGHT_EXCEPTION_STATUS);
+    });
+    process.on("unhandledRejection", (reason, promise) => {
+      const error = new Fault("Runtime.UnhandledPromiseRejection", reason);
+      error.reason = reason;
+      error.promise = promise;
+      logError("Unhandled Promise Rejection", error);
+      runtime.end(error, UNHANDLED_REJECTION_STATUS);
+    });
+  }
   try {
     runtime.handler = await loadHandler(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER);
   } catch (error) {
-    log("ERROR", "Uncaught Exception", loggedError(error));
-    return runtime.end(error, UNCAUGHT_EXCEPTION_STATUS);
+    if (!CLIENT_4) throw error;
+    logError("Init Error", error);
+    await api.failInit(error);
+    throw error;
   }
   runtime.schedule();
 }
 
-await main();
+// Version 3 waits for its own end, so that what fails at the start is an uncaught exception and no unhandled rejection.
+if (CLIENT_4) main();
+else await main();

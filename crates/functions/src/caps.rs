@@ -52,6 +52,8 @@ pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 pub const MEMORY_SAMPLE: Duration = Duration::from_millis(50);
 /// How often the memory of an idle worker is looked at.
 pub const IDLE_MEMORY_SAMPLE: Duration = Duration::from_secs(1);
+/// How often that of one that has been idle for a while is looked at.
+pub const LONG_IDLE_MEMORY_SAMPLE: Duration = Duration::from_secs(16);
 /// The directories /tmp of all workers may together take one part in this many of the machine's memory.
 pub const TMP_SHARE_OF_MEMORY: u64 = 2;
 /// A worker that was told to end is waited for this long before its parent is killed outright.
@@ -60,6 +62,8 @@ pub const KILL_GRACE: Duration = Duration::from_millis(1_500);
 pub const SHUTDOWN: Duration = Duration::from_secs(3);
 /// Asking an interpreter on the host for its version may take this long.
 pub const INTERPRETER_ANSWER: Duration = Duration::from_secs(10);
+/// Compiling the bundled client for Java may take this long.
+pub const JAVA_COMPILATION: Duration = Duration::from_mins(2);
 /// Starting the sandbox once to see whether the kernel allows it may take this long.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 

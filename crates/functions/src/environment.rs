@@ -89,7 +89,7 @@ fn replaceable(options: &Options, places: &Places, of: Runtime) -> BTreeMap<Stri
              /var/lang/lib/node_modules"
         );
         all.insert("NODE_PATH".to_owned(), modules);
-    } else {
+    } else if !matches!(of, Runtime::Java { .. }) {
         all.insert("PYTHONPATH".to_owned(), runtime.clone());
     }
     if let Some(url) = &options.endpoint_url {

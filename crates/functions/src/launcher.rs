@@ -8,14 +8,14 @@ use crate::memory::{Sampler, Tmps, Tree};
 use crate::options::{Credentials, Options, WorkerCredentials};
 use crate::outcome::Exit;
 use crate::output::{Labels, Output};
-use crate::runtimes::{Interpreter, Runtime, Runtimes};
+use crate::runtimes::{Interpreter, Runtime, Runtimes, java_compiler};
 use crate::sandbox::{
     Confine, Ending, Isolation, IsolationUnavailable, Launched, Plan, RUNTIME_API_PORT, Run, launch, probe,
     shown_around,
 };
 use crate::spec::{FunctionSpec, InvokeError};
 use crate::worker::{Worker, supervise};
-use crate::{caps, files, report};
+use crate::{caps, files, java, report};
 use millstream_host::{entropy, fs};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -46,6 +46,7 @@ pub(crate) struct Launcher {
     /// Makes the names of log streams of this start differ from those of others.
     start: u64,
     work: WorkDir,
+    java: java::Classes,
     /// One permit for each sandbox that is not reaped yet.
     living: Arc<Semaphore>,
     endings: Arc<Mutex<Endings>>,
@@ -122,7 +123,9 @@ impl Launcher {
         let isolation = isolation_of(&options, &work, &hidden).await;
         let components = Components::new(options.compiled.clone());
         let runtimes = Runtimes::new(options.runtime_dirs.clone(), hidden);
+        let java = java::Classes::new(work.runtime(), work.path.clone());
         Ok(Self {
+            java,
             code,
             options,
             runtimes,
@@ -291,6 +294,14 @@ impl Launcher {
         Ok((log_stream, Output::new(None, labels, sink, clock)?))
     }
 
+    /// See to it that Java functions have their client. A kit without a compiler is not taken for a runtime.
+    async fn compile_java(&self, java: &Interpreter) -> io::Result<()> {
+        match java_compiler(java) {
+            Some(compiler) => self.java.compile(&compiler).await,
+            None => Err(io::Error::other(format!("{} has no javac", java.prefix.display()))),
+        }
+    }
+
     /// The plan, and whether its program is there.
     async fn plan(
         &self,
@@ -300,6 +311,9 @@ impl Launcher {
         (log_stream, signs): (&str, Option<&Credentials>),
     ) -> Result<(Plan, bool), InvokeError> {
         let interpreter = self.runtimes.find(spec.runtime).await?;
+        if let (Runtime::Java { .. }, Some(java)) = (spec.runtime, &interpreter) {
+            self.compile_java(java).await.map_err(|error| InvokeError::Spawn { why: error.to_string() })?;
+        }
         let task = self.code.materialize(&spec.code).await?;
         let opt = self.code.materialize_layers(&spec.layers).await?;
         let runtime = self.work.runtime();
@@ -310,7 +324,12 @@ impl Launcher {
         } else {
             Places { task: text(&task), opt: text(&opt), runtime: text(&runtime) }
         };
-        let (argv, has_program) = command(spec.runtime, interpreter.as_ref(), &task, &opt, &places);
+        let (argv, has_program) = match (spec.runtime, &interpreter) {
+            (Runtime::Java { .. }, Some(java)) => {
+                (java::command(java, spec.memory_mb, &places.runtime, &places.task, &places.opt), true)
+            }
+            (runtime, interpreter) => command(runtime, interpreter.as_ref(), &task, &opt, &places),
+        };
         let argv = match spec.environment.get("AWS_LAMBDA_EXEC_WRAPPER") {
             Some(wrapper) => wrapped(wrapper, argv),
             None => argv,

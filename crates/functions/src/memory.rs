@@ -146,14 +146,19 @@ impl Sampler {
     /// Look until the worker is over its limit.
     pub(crate) async fn run(self: Arc<Self>) {
         let mut busy = self.busy.subscribe();
+        let mut idle = caps::IDLE_MEMORY_SAMPLE;
         while !self.is_over() {
-            let pause =
-                if *busy.borrow_and_update() { caps::MEMORY_SAMPLE } else { caps::IDLE_MEMORY_SAMPLE };
+            let pause = if *busy.borrow_and_update() { caps::MEMORY_SAMPLE } else { idle };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 // `self` holds the sender, so this is no error.
-                _ = busy.changed() => continue,
+                _ = busy.changed() => {
+                    idle = caps::IDLE_MEMORY_SAMPLE;
+                    continue;
+                }
             }
+            // The longer it rests the less it is looked at: a thousand workers at rest must cost nothing.
+            idle = (idle * 2).min(caps::LONG_IDLE_MEMORY_SAMPLE);
             self.look().await;
         }
     }

@@ -51,7 +51,7 @@ impl Output {
         clock: Arc<dyn Clock>,
     ) -> io::Result<Arc<Self>> {
         let state = State {
-            chunk: if pipe.is_some() { vec![0; CHUNK] } else { Vec::new() },
+            chunk: Vec::new(),
             partial: Vec::new(),
             tail: Vec::new(),
             request_id: None,
@@ -72,6 +72,7 @@ impl Output {
             {
                 let mut state = self.state();
                 let State { chunk, .. } = &mut *state;
+                chunk.resize(CHUNK, 0);
                 match pipe.try_read(chunk) {
                     Ok(0) => return,
                     Ok(size) => self.take_in(&mut state, size),
@@ -92,6 +93,7 @@ impl Output {
     pub(crate) fn drain(&self) {
         let Some(pipe) = &self.pipe else { return };
         let mut state = self.state();
+        state.chunk.resize(CHUNK, 0);
         let mut total = 0;
         while total < caps::MAX_LOG_DRAIN_BYTES {
             match nix::unistd::read(pipe.as_fd(), &mut state.chunk) {
@@ -148,6 +150,9 @@ impl Output {
     pub(crate) fn finish(&self) -> Bytes {
         let mut state = self.state();
         state.request_id = None;
+        // A worker at rest holds no buffers: there may be a thousand.
+        state.chunk = Vec::new();
+        state.partial.shrink_to_fit();
         let tail = std::mem::take(&mut state.tail);
         let from = tail.len().saturating_sub(caps::LOG_TAIL_BYTES);
         Bytes::from(tail).slice(from..)

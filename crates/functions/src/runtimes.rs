@@ -1,7 +1,10 @@
 //! Which runtimes there are, and where this host has them.
 
+mod java;
 mod node;
 mod python;
+
+pub(crate) use java::compiler as java_compiler;
 
 use crate::{caps, files};
 use std::collections::BTreeMap;
@@ -18,6 +21,8 @@ pub enum Runtime {
     Python { minor: u8 },
     /// `nodejsMAJOR.x`
     Node { major: u8 },
+    /// `javaMAJOR`
+    Java { major: u8 },
     /// `provided.al2`
     ProvidedAl2,
     /// `provided.al2023`
@@ -31,8 +36,8 @@ pub enum Runtime {
 /// A runtime identifier that AWS may know and Millstream does not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the runtime {0} is not supported: use python3.9 to python3.14, nodejs18.x to nodejs24.x, provided.al2, \
-     provided.al2023 or provided.wasm"
+    "the runtime {0} is not supported: use python3.9 to python3.14, nodejs18.x to nodejs24.x, java11 to java25, \
+     provided.al2, provided.al2023 or provided.wasm"
 )]
 pub struct UnknownRuntime(pub String);
 
@@ -46,21 +51,48 @@ impl FromStr for Runtime {
             "provided.wasm" => return Ok(Self::ProvidedWasm),
             _ => {}
         }
-        let interpreted = || {
-            let pythons = python::MINORS.map(|minor| Self::Python { minor });
-            pythons
-                .chain(node::MAJORS.map(|major| Self::Node { major }))
-                .find(|known| known.to_string() == text)
-        };
-        interpreted().ok_or_else(|| UnknownRuntime(text.to_owned()))
+        Self::interpreted()
+            .find(|known| known.to_string() == text)
+            .ok_or_else(|| UnknownRuntime(text.to_owned()))
     }
 }
 
 impl Runtime {
+    /// Those that need an interpreter of the host.
+    fn interpreted() -> impl Iterator<Item = Self> {
+        let pythons = python::MINORS.map(|minor| Self::Python { minor });
+        let nodes = node::MAJORS.map(|major| Self::Node { major });
+        pythons.chain(nodes).chain(java::MAJORS.map(|major| Self::Java { major }))
+    }
+
+    /// All that functions can have, here or on another machine.
+    pub fn all() -> Vec<Self> {
+        [Self::ProvidedAl2, Self::ProvidedAl2023, Self::ProvidedWasm]
+            .into_iter()
+            .chain(Self::interpreted())
+            .collect()
+    }
+
+    /// How to have it on a machine that has not.
+    pub fn advice(self) -> String {
+        let what = match self {
+            Self::Python { minor } => {
+                format!("Python 3.{minor}, found in PATH, below ~/.pyenv/versions or uv's directory")
+            }
+            Self::Node { major } => format!("Node.js {major}, found in PATH or below ~/.nvm/versions/node"),
+            Self::Java { major } => format!(
+                "a development kit (JDK) of Java {major}, found in JAVA_HOME, PATH, /usr/lib/jvm, /opt/java or \
+                 ~/.sdkman/candidates/java"
+            ),
+            _ => return "nothing: functions bring it".to_owned(),
+        };
+        format!("install {what}")
+    }
+
     /// Whether the host's own interpreter runs its functions.
     pub fn is_interpreted(self) -> bool {
         match self {
-            Self::Python { .. } | Self::Node { .. } => true,
+            Self::Python { .. } | Self::Node { .. } | Self::Java { .. } => true,
             Self::ProvidedAl2 | Self::ProvidedAl2023 | Self::ProvidedWasm | Self::Elsewhere => false,
         }
     }
@@ -72,7 +104,11 @@ impl Runtime {
 
     /// Where many users' interpreters are, other than in PATH.
     fn version_manager(self) -> &'static str {
-        if matches!(self, Self::Node { .. }) { "~/.nvm/versions/node" } else { "~/.pyenv/versions" }
+        match self {
+            Self::Node { .. } => "~/.nvm/versions/node",
+            Self::Java { .. } => "/usr/lib/jvm",
+            _ => "~/.pyenv/versions",
+        }
     }
 }
 
@@ -81,6 +117,7 @@ impl fmt::Display for Runtime {
         match self {
             Self::Python { minor } => write!(f, "python3.{minor}"),
             Self::Node { major } => write!(f, "nodejs{major}.x"),
+            Self::Java { major } => write!(f, "java{major}"),
             Self::ProvidedAl2 => f.write_str("provided.al2"),
             Self::ProvidedAl2023 => f.write_str("provided.al2023"),
             Self::ProvidedWasm => f.write_str("provided.wasm"),
@@ -92,9 +129,10 @@ impl fmt::Display for Runtime {
 /// The host has no interpreter of the version wanted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this machine has no {wanted}; it has {}. Install it so that it is found in PATH or below {}, or name a directory with \
+    "this machine has no {wanted}; it has {}. Install it so that it is found in PATH or below {}{}, or name a directory with \
      {wanted}/bin in it as a runtime directory",
-    names(found), wanted.version_manager()
+    names(found), wanted.version_manager(),
+    if matches!(wanted, Runtime::Java { .. }) { " (a development kit, with its compiler javac)" } else { "" }
 )]
 pub struct RuntimeMissing {
     pub wanted: Runtime,
@@ -121,6 +159,12 @@ pub struct Interpreter {
     pub prefix: PathBuf,
     /// Directories and files outside /usr that must be visible for it to run.
     pub needs: Vec<PathBuf>,
+    /// As it says itself: `3.12.1`.
+    pub version: String,
+    /// AWS's own runtime client, where one is installed for it: its name and version. Otherwise the bundled one runs functions.
+    pub client: Option<String>,
+    /// The AWS SDK that functions find without bringing it: its name and version.
+    pub sdk: Option<String>,
 }
 
 /// Finds interpreters and remembers those found.
@@ -156,8 +200,7 @@ impl Runtimes {
             FoundRuntime { runtime: Runtime::ProvidedAl2023, interpreter: None },
             FoundRuntime { runtime: Runtime::ProvidedWasm, interpreter: None },
         ];
-        let pythons = python::MINORS.map(|minor| Runtime::Python { minor });
-        for runtime in pythons.chain(node::MAJORS.map(|major| Runtime::Node { major })) {
+        for runtime in Runtime::interpreted() {
             if let Some(interpreter) = self.interpreter(runtime).await {
                 all.push(FoundRuntime { runtime, interpreter: Some(interpreter) });
             }
@@ -173,6 +216,7 @@ impl Runtimes {
         let candidates = match runtime {
             Runtime::Python { minor } => python::candidates(minor, &self.directories),
             Runtime::Node { major } => node::candidates(major, &self.directories),
+            Runtime::Java { major } => java::candidates(major, &self.directories),
             _ => Vec::new(),
         };
         for program in candidates {
@@ -225,6 +269,9 @@ async fn ask(like: Runtime, program: &Path) -> Option<(Runtime, Interpreter)> {
         Runtime::Node { .. } => {
             node::ask(program).await.map(|(major, found)| (Runtime::Node { major }, found))
         }
+        Runtime::Java { .. } => java::ask(program)
+            .filter(|(_, found)| java::compiler(found).is_some())
+            .map(|(major, found)| (Runtime::Java { major }, found)),
         _ => None,
     }
 }
@@ -294,15 +341,27 @@ mod tests {
             "python3.14",
             "nodejs18.x",
             "nodejs24.x",
+            "java11",
+            "java17",
+            "java25",
             "provided.al2",
             "provided.al2023",
             "provided.wasm",
         ] {
             assert_eq!(text.parse::<Runtime>().unwrap().to_string(), text);
         }
-        for text in
-            ["python3.8", "python3.15", "python3.09", "python3.+9", "python3", "nodejs16.x", "nodejs22", ""]
-        {
+        for text in [
+            "python3.8",
+            "python3.15",
+            "python3.09",
+            "python3.+9",
+            "python3",
+            "nodejs16.x",
+            "nodejs22",
+            "java8",
+            "java17.x",
+            "",
+        ] {
             assert!(text.parse::<Runtime>().is_err(), "{text}");
         }
     }

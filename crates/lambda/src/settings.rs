@@ -4,6 +4,7 @@ use crate::service::Lambda;
 use crate::{Failure, caps};
 use millstream_api_lambda as api;
 use millstream_functions::Runtime;
+use millstream_mapping::DEAGGREGATE_TAG;
 use std::collections::BTreeMap;
 
 /// Names that Lambda sets itself. Those that begin with an underscore no variable may have anyway.
@@ -100,7 +101,7 @@ pub(crate) fn known_runtime(runtime: &str) -> Result<Runtime, Failure> {
         Failure::invalid(format!(
             "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \
              [provided.al2023, provided.al2, provided.wasm, python3.9, python3.10, python3.11, python3.12, python3.13, python3.14, \
-             nodejs18.x, nodejs20.x, nodejs22.x, nodejs24.x] or be a valid ARN"
+             nodejs18.x, nodejs20.x, nodejs22.x, nodejs24.x, java11, java17, java21, java25] or be a valid ARN"
         ))
     })
 }
@@ -209,6 +210,10 @@ pub(crate) fn tags(asked: Option<BTreeMap<String, String>>) -> Result<BTreeMap<S
     }
     if let Some(reserved) = tags.keys().find(|key| key.starts_with("aws:")) {
         return Err(Failure::invalid(format!("The tag key {reserved} begins with aws:, which is reserved.")));
+    }
+    let is_yes_or_no = |value: &String| value == "true" || value == "false";
+    if tags.get(DEAGGREGATE_TAG).is_some_and(|value| !is_yes_or_no(value)) {
+        return Err(Failure::invalid(format!("The value of the tag {DEAGGREGATE_TAG} is true or false.")));
     }
     Ok(tags)
 }

@@ -29,4 +29,5 @@ pub use destination::{Attribute, AttributeKind, Destinations, Letter, NoDestinat
 pub use invoker::Invoker;
 pub use lane::check_filters;
 pub use mappings::{Mappings, Options};
+pub use plan::DEAGGREGATE_TAG;
 pub use spec::{SpecError, function_spec, qualified_spec};

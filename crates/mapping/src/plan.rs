@@ -4,6 +4,10 @@ use millstream_control::{
 use millstream_functions::FunctionSpec;
 use std::sync::Arc;
 
+/// The tag of a mapping that asks for aggregated records to be taken apart: our own addition, in a form that every client of
+/// AWS can say. Its value is `true` or `false`.
+pub const DEAGGREGATE_TAG: &str = "millstream:deaggregate";
+
 /// What the supervisor tells a lane.
 #[derive(Clone, Debug)]
 pub(crate) enum Order {
@@ -27,10 +31,17 @@ impl Plan {
         self.mapping.settings.delivery.parallelization.max(1)
     }
 
+    /// Whether the records that a producer put together are delivered one by one.
+    pub(crate) fn takes_apart(&self) -> bool {
+        self.mapping.tags.get(DEAGGREGATE_TAG).is_some_and(|value| value == "true")
+    }
+
     /// Whether batches are formed as by `other`. A mapping that was updated to what it was counts as changed: that is a
     /// user's way of saying "try again".
     pub(crate) fn forms_as(&self, other: &Self) -> bool {
-        self.mapping.settings == other.mapping.settings && self.mapping.modified == other.mapping.modified
+        self.mapping.settings == other.mapping.settings
+            && self.mapping.modified == other.mapping.modified
+            && self.takes_apart() == other.takes_apart()
     }
 
     pub(crate) fn runs_as(&self, other: &Self) -> bool {

@@ -96,6 +96,13 @@ pub(crate) const STEPS: &[Step] = &[
         run: conformance_java,
     },
     Step {
+        name: "runtimes",
+        about: "the bundled runtime clients beside AWS's own, byte for byte",
+        needs: &[],
+        limit_minutes: 10,
+        run: runtimes,
+    },
+    Step {
         name: "crash",
         about: "kill -9 under load, restarts, clean shutdown",
         needs: &["build"],
@@ -229,6 +236,31 @@ pub(super) fn java(context: &Context, program: &str) -> anyhow::Result<Report> {
     }
     let classpath = tools::java_classpath(context)?;
     context.run(context.command("java").arg("-cp").arg(classpath).arg(program), Format::Tap)
+}
+
+/// Runs `conformance/runtimes`. What is not installed there makes its tests say so.
+fn runtimes(context: &Context) -> anyhow::Result<Report> {
+    let python = tools::python(context)?;
+    let official = tools::awslambdaric(context)?;
+    let mut command = context.command(python);
+    command.env("MILLSTREAM_RIC_PYTHON", official);
+    if tools::missing(&["node", "npm"]).is_none() {
+        command.env("MILLSTREAM_RIC_NODE", tools::aws_lambda_ric(context)?);
+    }
+    if tools::missing(&["java", "javac", "mvn"]).is_none() {
+        command.env("MILLSTREAM_RIC_JAVA", tools::aws_lambda_java(context)?);
+    }
+    command.args([
+        "-m",
+        "unittest",
+        "discover",
+        "--verbose",
+        "-s",
+        "conformance/runtimes",
+        "-p",
+        "test_*.py",
+    ]);
+    context.run(&mut command, Format::Unittest)
 }
 
 fn page(context: &Context) -> anyhow::Result<Report> {

@@ -18,6 +18,12 @@ pub(crate) fn python(context: &Context) -> anyhow::Result<PathBuf> {
     Ok(virtual_environment(context, "venv", "conformance/python/requirements.txt")?.join("bin/python"))
 }
 
+/// A Python with AWS's runtime client, which the server must not find when it looks for Pythons: it is in none but this one.
+pub(crate) fn awslambdaric(context: &Context) -> anyhow::Result<PathBuf> {
+    Ok(virtual_environment(context, "awslambdaric", "conformance/runtimes/requirements.txt")?
+        .join("bin/python"))
+}
+
 /// The AWS CLI, in an environment of its own: it says for itself which versions of shared packages it works with.
 pub(crate) fn aws_cli(context: &Context) -> anyhow::Result<PathBuf> {
     Ok(virtual_environment(context, "aws-cli", "conformance/aws-cli/requirements.txt")?.join("bin/aws"))
@@ -69,6 +75,38 @@ pub(crate) fn node_modules(context: &Context) -> anyhow::Result<()> {
         os::write(&stamp, &os::read(&lock)?)?;
     }
     Ok(())
+}
+
+/// The directory with both versions of AWS's runtime client for Node.js. They are unpacked, not installed: their scripts would
+/// build native code, which `conformance/runtimes/native.cjs` stands in for.
+pub(crate) fn aws_lambda_ric(context: &Context) -> anyhow::Result<PathBuf> {
+    let all = context.target.join("xtask/aws-lambda-ric");
+    for (major, version) in [("3", "3.3.0"), ("4", "4.0.2")] {
+        let directory = all.join(format!("node_modules/aws-lambda-ric-{major}"));
+        let stamp = directory.join(format!(".unpacked-{version}"));
+        if stamp.is_file() {
+            continue;
+        }
+        os::make_directory(&directory)?;
+        let mut pack = context.command("npm");
+        pack.args(["pack", "--silent", &format!("aws-lambda-ric@{version}"), "--pack-destination"]);
+        context.prepare(pack.arg(&all))?;
+        let mut unpack = context.command("tar");
+        unpack.arg("-xzf").arg(all.join(format!("aws-lambda-ric-{version}.tgz")));
+        context.prepare(unpack.arg("-C").arg(&directory).arg("--strip-components=1"))?;
+        os::write(&stamp, version)?;
+    }
+    Ok(all)
+}
+
+/// The directory with the jars of AWS's runtime client for Java, which Maven fetches when it has not got them.
+pub(crate) fn aws_lambda_java(context: &Context) -> anyhow::Result<PathBuf> {
+    let jars = context.target.join("xtask/aws-lambda-java");
+    let mut copy = context.command("mvn");
+    copy.args(["--batch-mode", "--quiet", "--file", "conformance/runtimes/java/pom.xml"]);
+    copy.arg(format!("-DoutputDirectory={}", jars.display()));
+    context.prepare(copy.arg("dependency:copy-dependencies"))?;
+    Ok(jars)
 }
 
 /// Compiles `conformance/java` with the pinned SDKs, which Maven fetches when it has not got them; where all classes are.

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 /// The versions that AWS offers and newer functions use, by major number.
 pub(super) const MAJORS: [u8; 4] = [18, 20, 22, 24];
 
-/// Prints, a line each: the version and the program itself.
-const QUESTION: &str = "console.log(process.versions.node + '\\n' + process.execPath)";
+/// Prints, a line each: the version, the program itself, and the version of the AWS SDK that is installed globally.
+const QUESTION: &str = "console.log(process.versions.node + '\\n' + process.execPath + '\\n' + ((at) => { try { return require(at).version } \
+     catch { return '' } })(process.execPath + '/../../lib/node_modules/@aws-sdk/client-kinesis/package.json'))";
 
 /// Programs that may be Node.js of this major version, best first.
 pub(super) fn candidates(major: u8, directories: &[PathBuf]) -> Vec<PathBuf> {
@@ -31,10 +32,12 @@ pub(super) fn candidates(major: u8, directories: &[PathBuf]) -> Vec<PathBuf> {
 pub(super) async fn ask(program: &Path) -> Option<(u8, Interpreter)> {
     let text = program_answers(program, &["-e", QUESTION]).await?;
     let mut lines = text.lines();
-    let major = lines.next()?.split('.').next()?.parse().ok()?;
+    let version = lines.next()?.to_owned();
+    let major = version.split('.').next()?.parse().ok()?;
     let program = PathBuf::from(lines.next().filter(|line| !line.is_empty())?);
+    let sdk = lines.next().filter(|version| !version.is_empty()).map(|version| format!("@aws-sdk {version}"));
     // PREFIX/bin/node; global modules are in PREFIX/lib/node_modules.
     let prefix = program.parent()?.parent()?.to_owned();
     let needs = needs_of(&program, vec![prefix.clone()])?;
-    Some((major, Interpreter { program, prefix, needs }))
+    Some((major, Interpreter { program, prefix, needs, version, client: None, sdk }))
 }

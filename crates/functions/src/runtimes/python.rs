@@ -7,9 +7,20 @@ use std::path::{Path, PathBuf};
 /// The Python versions that AWS offers, by minor number.
 pub(super) const MINORS: std::ops::RangeInclusive<u8> = 9..=14;
 
-/// Prints, a line each: minor version, program, and every directory that belongs to the interpreter.
-const QUESTION: &str = "import os, sys; print(sys.version_info[1], sys.executable, sys.base_prefix, sys.prefix, \
-     sys.exec_prefix, sys.base_exec_prefix, os.path.dirname(os.__file__), sep='\\n')";
+/// Prints, a line each: version, program, the versions of awslambdaric and boto3 if they are installed, and every directory
+/// that belongs to the interpreter. Installed is what can be imported: a package's native part may be of another Python.
+const QUESTION: &str = "
+import os, sys
+def installed(package, *modules):
+    try:
+        from importlib import import_module, metadata
+        for module in modules: import_module(module)
+        return metadata.version(package)
+    except Exception:
+        return ''
+print('%d.%d.%d' % sys.version_info[:3], sys.executable, installed('awslambdaric', 'runtime_client', 'awslambdaric'), installed('boto3'),
+      sys.base_prefix, sys.prefix, sys.exec_prefix, sys.base_exec_prefix, os.path.dirname(os.__file__), sep='\\n')
+";
 
 /// Programs that may be `python3.MINOR`, best first.
 pub(super) fn candidates(minor: u8, directories: &[PathBuf]) -> Vec<PathBuf> {
@@ -40,10 +51,15 @@ pub(super) fn candidates(minor: u8, directories: &[PathBuf]) -> Vec<PathBuf> {
 pub(super) async fn ask(program: &Path) -> Option<(u8, Interpreter)> {
     let text = program_answers(program, &["-I", "-c", QUESTION]).await?;
     let mut lines = text.lines();
-    let minor = lines.next()?.parse().ok()?;
+    let version = lines.next()?.to_owned();
+    let minor = version.strip_prefix("3.")?.split('.').next()?.parse().ok()?;
     let program = PathBuf::from(lines.next().filter(|line| !line.is_empty())?);
+    let mut package = |name: &str| {
+        lines.next().filter(|version| !version.is_empty()).map(|version| format!("{name} {version}"))
+    };
+    let (client, sdk) = (package("awslambdaric"), package("boto3"));
     let directories: Vec<PathBuf> = lines.map(PathBuf::from).collect();
     let prefix = directories.first()?.clone();
     let needs = needs_of(&program, directories)?;
-    Some((minor, Interpreter { program, prefix, needs }))
+    Some((minor, Interpreter { program, prefix, needs, version, client, sdk }))
 }

@@ -191,7 +191,24 @@ async fn a_handler_may_answer_in_each_of_nodes_ways() {
 async fn what_does_not_work_is_told_as_by_the_runtime_client() {
     let Some(functions) = start(Options::default()).await else { return };
     let good = "export const handler = async () => 1;";
-    for (handler, code, kind, message) in [
+    let client_4 = node(&functions).await == (Runtime::Node { major: 24 });
+    let late: &[(&str, &str, &str, &str)] = &[
+        (
+            "main.handler",
+            "export const handler = () => { setTimeout(() => { throw new RangeError('late') }, 1); return new Promise((r) => setTimeout(r, 5000)) };",
+            "RangeError",
+            "late",
+        ),
+        (
+            "main.handler",
+            "export const handler = () => { Promise.reject(new Error('nobody')); return new Promise((r) => setTimeout(r, 5000)) };",
+            "Runtime.UnhandledPromiseRejection",
+            "Error: nobody",
+        ),
+    ];
+    // From Node.js 24 on AWS's client leaves these to Node.js itself, which ends.
+    let late = if client_4 { &[][..] } else { late };
+    let cases = [
         ("main.other", good, "Runtime.HandlerNotFound", "main.other is undefined or not exported"),
         (
             "main.handler",
@@ -208,44 +225,22 @@ async fn what_does_not_work_is_told_as_by_the_runtime_client() {
         ),
         ("main.handler", "export const handler = ", "Runtime.UserCodeSyntaxError", "SyntaxError: "),
         ("gone.handler", good, "Runtime.ImportModuleError", "Error: Cannot find module 'gone'"),
-        (
-            "main.handler",
-            "import 'no-such-package';",
-            "Runtime.ImportModuleError",
-            "Error [ERR_MODULE_NOT_FOUND]: ",
-        ),
+        ("main.handler", "import 'no-such-package';", "Error", "Cannot find package 'no-such-package'"),
         ("main.handler", "throw new TypeError('at import');", "TypeError", "at import"),
         (
             "main.handler",
             "export const handler = async () => 1n;",
-            "Runtime.MarshalError",
+            if client_4 { "Runtime.JSONStringifyError" } else { "Error" },
             "Unable to stringify",
         ),
         (
             "main.handler",
             "export const handler = async () => { const a = {}; a.a = a; return a };",
-            "Runtime.MarshalError",
+            if client_4 { "Runtime.JSONStringifyError" } else { "Error" },
             "Unable",
         ),
-        (
-            "main.handler",
-            "export const handler = async () => { await new Promise(() => {}) };",
-            "Runtime.NodeJsExit",
-            "Node.js had",
-        ),
-        (
-            "main.handler",
-            "export const handler = () => { setTimeout(() => { throw new RangeError('late') }, 1); return new Promise((r) => setTimeout(r, 5000)) };",
-            "RangeError",
-            "late",
-        ),
-        (
-            "main.handler",
-            "export const handler = () => { Promise.reject(new Error('nobody')); return new Promise((r) => setTimeout(r, 5000)) };",
-            "Runtime.UnhandledPromiseRejection",
-            "Error: nobody",
-        ),
-    ] {
+    ];
+    for &(handler, code, kind, message) in cases.iter().chain(late) {
         let mut made = made_of(&functions, &[("main.mjs", code)]).await;
         made.handler = handler.to_owned();
         let reply = invoke(&functions, &Arc::new(made), "{}").await;
@@ -254,6 +249,10 @@ async fn what_does_not_work_is_told_as_by_the_runtime_client() {
         assert_eq!(told["errorType"], kind, "{handler} {code}: {told}");
         assert!(told["errorMessage"].as_str().unwrap().starts_with(message), "{handler} {code}: {told}");
     }
+    let unsettled =
+        answer(&functions, "export const handler = async () => { await new Promise(() => {}) };", "{}").await;
+    let told = json(&unsettled.payload);
+    assert_eq!(told["errorType"], if client_4 { json!("Runtime.NodeJsExit") } else { Value::Null }, "{told}");
     let exits = answer(&functions, "export const handler = async () => { process.exit(3) };", "{}").await;
     assert_eq!(json(&exits.payload)["errorType"], "Runtime.ExitError");
 }

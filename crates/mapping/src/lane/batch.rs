@@ -1,10 +1,12 @@
 //! Which records go together.
 
 use super::event::{EMPTY, Envelope};
+use super::item::{Item, Place};
 use super::read::Reading;
+use super::selection::Selection;
 use crate::caps;
 use millstream_control::MappingSettings;
-use millstream_engine::{PageLimit, Record};
+use millstream_engine::PageLimit;
 use millstream_types::{Position, Timestamp};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,8 +15,8 @@ use tokio::time::Instant;
 /// What became of a part of a batch so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// Before this position are its records, behind those of the pieces before it.
-    end: Position,
+    /// Before this place are its records, behind those of the pieces before it.
+    end: Place,
     /// Invocations that failed and count as attempts.
     pub(super) failures: u32,
     /// All invocations that it had.
@@ -22,7 +24,7 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    fn new(end: Position) -> Self {
+    fn new(end: Place) -> Self {
         Self { end, failures: 0, invocations: 0 }
     }
 }
@@ -31,28 +33,28 @@ impl Piece {
 /// other.
 #[derive(Debug)]
 pub(super) struct Work {
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<Item>,
     pieces: VecDeque<Piece>,
 }
 
 impl Work {
-    pub(super) fn new(records: Vec<Record>) -> Self {
-        let end = records.last().map(|record| Piece::new(record.position.next()));
+    pub(super) fn new(records: Vec<Item>) -> Self {
+        let end = records.last().map(|record| Piece::new(record.end()));
         Self { records, pieces: end.into_iter().collect() }
     }
 
     /// Where the whole of it ends.
-    pub(super) fn end(&self) -> Option<Position> {
+    pub(super) fn end(&self) -> Option<Place> {
         self.pieces.back().map(|piece| piece.end)
     }
 
     fn front_len(&self) -> usize {
-        let end = self.pieces.front().map_or(Position::ZERO, |piece| piece.end);
-        self.records.partition_point(|record| record.position < end)
+        let end = self.pieces.front().map_or(Place::START, |piece| piece.end);
+        self.records.partition_point(|record| record.place() < end)
     }
 
     /// The piece in turn, and its records. `None` when all is done.
-    pub(super) fn front(&mut self) -> Option<(&mut Piece, &[Record])> {
+    pub(super) fn front(&mut self) -> Option<(&mut Piece, &[Item])> {
         while !self.pieces.is_empty() && self.front_len() == 0 {
             self.pieces.pop_front();
         }
@@ -61,23 +63,23 @@ impl Work {
     }
 
     /// Take the first records away.
-    pub(super) fn take(&mut self, count: usize) -> Vec<Record> {
+    pub(super) fn take(&mut self, count: usize) -> Vec<Item> {
         self.records.drain(..count.min(self.records.len())).collect()
     }
 
     /// Take the whole piece in turn away.
-    pub(super) fn take_front(&mut self) -> Vec<Record> {
+    pub(super) fn take_front(&mut self) -> Vec<Item> {
         let records = self.take(self.front_len());
         self.pieces.pop_front();
         records
     }
 
-    /// Take what is before `position` away. What is left of the piece is as new: its attempts are counted afresh.
-    pub(super) fn take_before(&mut self, position: Position) -> Vec<Record> {
+    /// Take what is before `place` away. What is left of the piece is as new: its attempts are counted afresh.
+    pub(super) fn take_before(&mut self, place: Place) -> Vec<Item> {
         if let Some(piece) = self.pieces.front_mut() {
             *piece = Piece::new(piece.end);
         }
-        self.take(self.records.partition_point(|record| record.position < position))
+        self.take(self.records.partition_point(|record| record.place() < place))
     }
 
     /// How many records are from before `oldest`. They are the first ones.
@@ -89,17 +91,17 @@ impl Work {
     pub(super) fn cut(&mut self, len: usize) {
         let Some(piece) = self.pieces.front().copied() else { return };
         if let Some(at) = self.records.get(len)
-            && at.position < piece.end
+            && at.place() < piece.end
         {
-            self.pieces.push_front(Piece { end: at.position, ..piece });
+            self.pieces.push_front(Piece { end: at.place(), ..piece });
         }
     }
 
     /// Keep the first `len` records and hand back the others, if the batch is still whole; else cut it there.
-    pub(super) fn shorten(&mut self, len: usize) -> Vec<Record> {
+    pub(super) fn shorten(&mut self, len: usize) -> Vec<Item> {
         if let [piece] = self.pieces.make_contiguous() {
             let rest = self.records.split_off(len.min(self.records.len()));
-            piece.end = rest.first().map_or(piece.end, |record| record.position);
+            piece.end = rest.first().map_or(piece.end, Item::place);
             return rest;
         }
         self.cut(len);
@@ -118,7 +120,7 @@ impl Work {
 /// A batch in the making.
 #[derive(Debug)]
 pub(super) struct Forming {
-    records: Vec<Record>,
+    records: Vec<Item>,
     size: usize,
     /// The next record does not fit any more.
     full: bool,
@@ -142,18 +144,23 @@ impl Forming {
     }
 
     /// Take as much as fits of what is pending and arrived before `until`.
-    pub(super) fn take(&mut self, reading: &mut Reading, envelope: &Envelope, until: Option<Timestamp>) {
+    pub(super) fn take(
+        &mut self,
+        reading: &mut Reading,
+        (envelope, selection): (&Envelope, &Selection),
+        until: Option<Timestamp>,
+    ) {
         loop {
             if self.records.len() >= self.max_records {
                 self.full = true;
                 return;
             }
             let (size, first) = (self.size, self.records.is_empty());
-            let fits = |record: &Record| {
+            let fits = |record: &Item| {
                 until.is_none_or(|until| record.arrival < until)
                     && (first || size + envelope.size(record) <= caps::EVENT_BYTES)
             };
-            let Some(record) = reading.take(fits) else { break };
+            let Some(record) = reading.take(selection, fits) else { break };
             self.size += envelope.size(&record);
             self.records.push(record);
         }
@@ -193,7 +200,7 @@ impl Forming {
         self.records.first().map(|record| record.arrival)
     }
 
-    pub(super) fn finish(self) -> Vec<Record> {
+    pub(super) fn finish(self) -> Vec<Item> {
         self.records
     }
 }

@@ -3,13 +3,13 @@
 use super::backoff::{Backoff, part_of};
 use super::batch::Work;
 use super::give_up::{Condition, Tried};
+use super::item::{Item, Place};
 use super::judge::{Failed, Terms, Verdict, judge};
 use super::window::Seen;
 use super::{Lane, News};
 use crate::board::Block;
 use crate::plan::{Order, Target};
 use crate::{Invoker, caps};
-use millstream_engine::Record;
 use millstream_functions::Invocation;
 use millstream_host::entropy;
 use millstream_types::{Position, SequenceNumber, Timestamp};
@@ -34,11 +34,11 @@ pub(super) struct Memory {
 }
 
 impl<I: Invoker> Lane<I> {
-    pub(super) async fn deliver(&mut self, records: Vec<Record>) -> Delivered {
+    pub(super) async fn deliver(&mut self, records: Vec<Item>) -> Delivered {
         let mut work = Work::new(records);
         let mut memory = Memory::default();
         // Where the batch ends, while its records are let go of.
-        let mut let_go: Option<Position> = None;
+        let mut let_go: Option<Place> = None;
         loop {
             match self.follow() {
                 News::Stop => return Delivered::Stop,
@@ -70,8 +70,8 @@ impl<I: Invoker> Lane<I> {
                     self.processed(&records, &mut memory);
                     continue;
                 }
-                Verdict::Partly(position) => {
-                    let records = work.take_before(position);
+                Verdict::Partly(place) => {
+                    let records = work.take_before(place);
                     self.processed(&records, &mut memory);
                     continue;
                 }
@@ -88,18 +88,18 @@ impl<I: Invoker> Lane<I> {
     }
 
     /// Hold nothing but where the batch begins, which is where reading goes on, and where it ends.
-    fn let_go(&mut self, work: &mut Work) -> Option<Position> {
-        let (begin, end) = (work.records.first()?.position, work.end()?);
+    fn let_go(&mut self, work: &mut Work) -> Option<Place> {
+        let (begin, end) = (work.records.first()?.place(), work.end()?);
         work.records = Vec::new();
         self.reading.rewind(begin);
         Some(end)
     }
 
     /// Read the batch again that was let go of. `None` after a pause if it cannot be read.
-    async fn again(&mut self, end: Position) -> Option<Vec<Record>> {
+    async fn again(&mut self, end: Place) -> Option<Vec<Item>> {
         let begin = self.reading.next();
         // What came after the shard was closed is void.
-        let end = self.plan.shard.closed_at.map_or(end, |closed| end.min(closed));
+        let end = self.plan.shard.closed_at.map_or(end, |closed| end.min(Place::of(closed)));
         let read = self.reading.again(&self.context.engine, &self.plan, &self.selection, end);
         let again = match read.await {
             Ok(again) => again,
@@ -108,7 +108,7 @@ impl<I: Invoker> Lane<I> {
                 return None;
             }
         };
-        self.expired(begin, again.kept_from.unwrap_or(end), None);
+        self.expired(begin, again.kept_from.unwrap_or(end.position), None);
         Some(again.records)
     }
 
@@ -159,13 +159,13 @@ impl<I: Invoker> Lane<I> {
         }
     }
 
-    fn processed(&mut self, records: &[Record], memory: &mut Memory) {
+    fn processed(&mut self, records: &[Item], memory: &mut Memory) {
         *memory = Memory::default();
         if let Some(window) = &mut self.window {
             window.had(records);
         }
         if let Some(last) = records.last() {
-            self.advance(last.position.next());
+            self.advance(last.done());
             self.board.processed(records.len() as u64);
             self.board.oldest(self.reading.oldest(last.arrival));
         }
@@ -316,12 +316,12 @@ impl<I: Invoker> Lane<I> {
     }
 
     /// Records that were given up are behind the lane.
-    fn passed_by(&mut self, records: &[Record]) {
+    fn passed_by(&mut self, records: &[Item]) {
         if let Some(window) = &mut self.window {
             window.had(records);
         }
         if let Some(last) = records.last() {
-            self.advance(last.position.next());
+            self.advance(last.done());
             self.board.unblocked();
             self.board.oldest(self.reading.oldest(last.arrival));
         }

@@ -1,9 +1,9 @@
 //! The event that a function is given, byte for byte as AWS writes it but for spaces.
 
+use super::item::{Item, Part};
 use crate::caps;
 use crate::plan::{Plan, Target};
 use bytes::Bytes;
-use millstream_engine::Record;
 use millstream_types::{SequenceNumber, ShardId, Timestamp};
 use std::io::Write;
 
@@ -19,6 +19,11 @@ const ID: &str = r#"},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID"
 
 /// Of an event without records.
 pub(super) const EMPTY: usize = OPEN.len() + END_OF_RECORDS.len() + CLOSE.len();
+
+/// Of a user record that was aggregated, as AWS's libraries for that show it: behind the arrival.
+const HASH_KEY: &str = r#","explicitHashKey":"#;
+const PART: &str = r#","subSequenceNumber":"#;
+const AGGREGATED: &str = r#","aggregated":true"#;
 
 /// What is the same in all records of a lane.
 #[derive(Debug)]
@@ -60,15 +65,16 @@ impl Envelope {
     }
 
     /// What a record adds to an event, with its comma.
-    pub(super) fn size(&self, record: &Record) -> usize {
+    pub(super) fn size(&self, record: &Item) -> usize {
         self.fixed
             + key_len(&record.partition_key)
             + base64_simd::STANDARD.encoded_length(record.data.len())
             + arrival_len(record.arrival)
+            + record.part().map_or(0, part_len)
     }
 
     /// How many of the records fit in one event that has `around` bytes beside them: at least one, however large.
-    pub(super) fn fit(&self, records: &[Record], around: usize) -> usize {
+    pub(super) fn fit(&self, records: &[Item], around: usize) -> usize {
         let mut size = EMPTY + around;
         records
             .iter()
@@ -82,7 +88,7 @@ impl Envelope {
     }
 
     /// An event with these records, and behind them `tail`: members with a comma before each.
-    pub(super) fn encode(&self, records: &[Record], tail: &str) -> Bytes {
+    pub(super) fn encode(&self, records: &[Item], tail: &str) -> Bytes {
         let size = EMPTY + tail.len() + records.iter().map(|record| self.size(record)).sum::<usize>();
         let mut out = Vec::with_capacity(size);
         out.extend_from_slice(OPEN.as_bytes());
@@ -98,7 +104,7 @@ impl Envelope {
         out.into()
     }
 
-    fn encode_record(&self, record: &Record, out: &mut Vec<u8>) {
+    fn encode_record(&self, record: &Item, out: &mut Vec<u8>) {
         const NEVER: &str = "writing to memory cannot fail";
         out.extend_from_slice(KEY.as_bytes());
         write_key(&record.partition_key, out);
@@ -112,6 +118,13 @@ impl Envelope {
         // Seconds with milliseconds as a fraction.
         let millis = record.arrival.millis();
         write!(out, "{}.{:03}", millis / 1_000, millis % 1_000).expect(NEVER);
+        if let Some(part) = record.part() {
+            out.extend_from_slice(HASH_KEY.as_bytes());
+            write_key(part.explicit_hash_key.as_deref().unwrap_or_default(), out);
+            out.extend_from_slice(PART.as_bytes());
+            write!(out, "{}", part.index).expect(NEVER);
+            out.extend_from_slice(AGGREGATED.as_bytes());
+        }
         out.extend_from_slice(ID.as_bytes());
         out.extend_from_slice(self.shard.as_bytes());
         out.extend_from_within(number);
@@ -122,6 +135,12 @@ impl Envelope {
 fn arrival_len(arrival: Timestamp) -> usize {
     let digits = arrival.secs().checked_ilog10().unwrap_or(0) as usize + 1;
     digits + ".000".len()
+}
+
+fn part_len(part: &Part) -> usize {
+    let digits = part.index.checked_ilog10().unwrap_or(0) as usize + 1;
+    let key = key_len(part.explicit_hash_key.as_deref().unwrap_or_default());
+    HASH_KEY.len() + key + PART.len() + digits + AGGREGATED.len()
 }
 
 fn needs_escape(byte: u8) -> bool {
@@ -181,6 +200,7 @@ fn escape(text: &str, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use millstream_engine::Record;
     use millstream_types::Position;
     use serde_json::Value;
 
@@ -188,7 +208,11 @@ mod tests {
         Envelope::from_parts(ShardId(3), br#"","eventName":"x"}"#.to_vec())
     }
 
-    fn record(position: u64, key: &str, data: &[u8]) -> Record {
+    fn record(position: u64, key: &str, data: &[u8]) -> Item {
+        recorded(position, key, data).into()
+    }
+
+    fn recorded(position: u64, key: &str, data: &[u8]) -> Record {
         Record {
             position: Position(position),
             sequence_number: SequenceNumber::of_record(ShardId(3), Position(position)),
@@ -225,8 +249,8 @@ mod tests {
     #[test]
     fn the_length_of_a_time_is_known() {
         for millis in [0, 999, 1_000, 9_999, 10_000, 1_700_000_000_123, u64::MAX] {
-            let mut timed = record(0, "k", b"");
-            timed.arrival = Timestamp::from_millis(millis);
+            let timed = Record { arrival: Timestamp::from_millis(millis), ..recorded(0, "k", b"") };
+            let timed = Item::from(timed);
             let encoded = envelope().encode(std::slice::from_ref(&timed), "");
             assert_eq!(encoded.len(), EMPTY + envelope().size(&timed) - 1, "{millis}");
         }

@@ -2,12 +2,13 @@
 
 use super::Lane;
 use super::backoff::Backoff;
+use super::item::Item;
 use super::judge::Failed;
 use super::window::Seen;
 use crate::Invoker;
 use crate::destination::Letter;
 use bytes::Bytes;
-use millstream_engine::{NewRecord, Record};
+use millstream_engine::NewRecord;
 use millstream_host::entropy;
 use millstream_types::Timestamp;
 use serde::Serialize;
@@ -76,7 +77,7 @@ struct BatchInfo<'a> {
 impl<I: Invoker> Lane<I> {
     /// Tell the mapping's destination that these records are given up, and wait until it has taken that: what it was not
     /// told is not given up. False if other orders came before.
-    pub(super) async fn told(&mut self, seen: Seen, records: &[Record], tried: &Tried) -> bool {
+    pub(super) async fn told(&mut self, seen: Seen, records: &[Item], tried: &Tried) -> bool {
         let (mapping, shard) = (self.plan.mapping.uuid.clone(), self.plan.shard.id);
         let (first, last, count) = (seen.first.0, seen.last.0, seen.count);
         let condition = tried.condition.name();

@@ -1,7 +1,7 @@
+use super::item::{Item, Place};
 use crate::caps;
-use millstream_engine::Record;
 use millstream_functions::{InvokeError, InvokeReply};
-use millstream_types::{Position, SequenceNumber};
+use millstream_types::SequenceNumber;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -9,8 +9,8 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Succeeded,
-    /// The function processed what is before this position, and not what is there.
-    Partly(Position),
+    /// The function processed what is before this place, and not what is there.
+    Partly(Place),
     /// The function had the batch and failed.
     Failed(Failed),
     /// The batch did not reach the function.
@@ -36,16 +36,23 @@ pub(super) struct Failed {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Terms<'a> {
     /// The function says which records of the batch it did not process.
-    pub(super) report: Option<&'a [Record]>,
+    pub(super) report: Option<&'a [Item]>,
     /// The answer must hold a state.
     pub(super) state: bool,
 }
 
-/// Where in a batch a sequence number is.
-fn find(batch: &[Record], number: &str) -> Option<Position> {
+/// Where in a batch a sequence number is. That of an aggregated record is where the first of it is that is in the batch,
+/// since a failure there leaves open what came of the others; `NUMBER:SUB` names one of them.
+fn find(batch: &[Item], identifier: &str) -> Option<Place> {
+    let (number, part) = match identifier.split_once(':') {
+        Some((number, part)) => (number, Some(part.parse::<u32>().ok()?)),
+        None => (identifier, None),
+    };
     let number: SequenceNumber = number.parse().ok()?;
-    let found = batch.binary_search_by_key(&number.position(), |record| record.position).ok()?;
-    batch.get(found).filter(|record| record.sequence_number == number).map(|record| record.position)
+    let first = batch.partition_point(|item| item.position < number.position());
+    let mut found = batch[first..].iter().take_while(|item| item.sequence_number == number);
+    let is_it = |item: &&Item| part.is_none() || item.part().map(|own| own.index) == part;
+    found.find(is_it).map(Item::place)
 }
 
 /// The verdict, and the state if one was asked for and given.
@@ -113,15 +120,15 @@ fn answered(reply: &InvokeReply, terms: Terms<'_>) -> (Verdict, Option<String>) 
     match lowest_failure(&answer, batch) {
         Err(why) => failed(why, false),
         Ok(None) => (Verdict::Succeeded, state),
-        Ok(Some(position)) if batch.first().is_some_and(|first| first.position == position) => {
+        Ok(Some(place)) if batch.first().is_some_and(|first| first.place() == place) => {
             failed("the function reported it", true)
         }
-        Ok(Some(position)) => (Verdict::Partly(position), state),
+        Ok(Some(place)) => (Verdict::Partly(place), state),
     }
 }
 
 /// The first record that an answer says has failed. `Err` for whatever is not as agreed, which fails the whole batch.
-fn lowest_failure(answer: &Value, batch: &[Record]) -> Result<Option<Position>, &'static str> {
+fn lowest_failure(answer: &Value, batch: &[Item]) -> Result<Option<Place>, &'static str> {
     let failures = match answer {
         Value::Null => return Ok(None),
         Value::String(text) if text.is_empty() => return Ok(None),
@@ -136,8 +143,8 @@ fn lowest_failure(answer: &Value, batch: &[Record]) -> Result<Option<Position>, 
     let mut lowest = None;
     for failure in failures {
         let number = failure.get("itemIdentifier").and_then(Value::as_str).unwrap_or_default();
-        let position = find(batch, number).ok_or("an itemIdentifier is none of the batch")?;
-        lowest = Some(lowest.map_or(position, |lowest: Position| lowest.min(position)));
+        let place = find(batch, number).ok_or("an itemIdentifier is none of the batch")?;
+        lowest = Some(lowest.map_or(place, |lowest: Place| lowest.min(place)));
     }
     Ok(lowest)
 }
@@ -158,8 +165,9 @@ fn error_type(reply: &InvokeReply) -> Option<String> {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use millstream_engine::Record;
     use millstream_functions::FunctionError;
-    use millstream_types::{ShardId, Timestamp};
+    use millstream_types::{Position, ShardId, Timestamp};
     use std::time::Duration;
 
     fn reply(payload: &str, function_error: Option<FunctionError>) -> InvokeReply {
@@ -202,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_report_is_taken_at_its_word_or_not_at_all() {
-        let records: Vec<Record> = [3, 5, 8]
+        let records: Vec<Item> = [3, 5, 8]
             .map(|position| Record {
                 position: Position(position),
                 sequence_number: SequenceNumber::of_record(ShardId(0), Position(position)),
@@ -211,6 +219,7 @@ mod tests {
                 arrival: Timestamp::ZERO,
                 encrypted: false,
             })
+            .map(Item::from)
             .into();
         let records = records.as_slice();
         let reported =
@@ -258,8 +267,8 @@ mod tests {
             );
         }
         let both = |one, two| items(&format!("{},{}", item(&number(one)), item(&number(two))));
-        assert_eq!(reported(&items(&item(&number(5)))), Verdict::Partly(Position(5)));
-        assert_eq!(reported(&both(8, 5)), Verdict::Partly(Position(5)));
+        assert_eq!(reported(&items(&item(&number(5)))), Verdict::Partly(Place::of(Position(5))));
+        assert_eq!(reported(&both(8, 5)), Verdict::Partly(Place::of(Position(5))));
         let first = reported(&both(8, 3));
         assert!(matches!(first, Verdict::Failed(Failed { reported: true, .. })), "{first:?}");
     }

@@ -7,6 +7,7 @@ mod checkpoint;
 mod deliver;
 mod event;
 mod give_up;
+mod item;
 mod judge;
 mod read;
 mod selection;
@@ -26,7 +27,8 @@ use checkpoint::{Checkpointer, Progress};
 use deliver::Delivered;
 use event::Envelope;
 use futures_util::future::join_all;
-use millstream_engine::{Engine, Record};
+use item::Item;
+use millstream_engine::Engine;
 use millstream_types::Position;
 use read::{ReadProblem, Reading};
 use selection::Selection;
@@ -90,7 +92,7 @@ enum News {
 }
 
 enum Collected {
-    Batch(Vec<Record>),
+    Batch(Vec<Item>),
     /// The tumbling window has had all its records.
     WindowEnd,
     /// The closed shard has been processed to its end.
@@ -157,7 +159,7 @@ impl<I: Invoker> Lane<I> {
             }
             self.open_window();
             let until = self.window.as_ref().map(|window| window.end);
-            forming.take(&mut self.reading, &self.envelope, until);
+            forming.take(&mut self.reading, (&self.envelope, &self.selection), until);
             let held = self.progress.is_far_ahead(self.reading.next());
             if forming.is_ready(&self.reading, held) {
                 return Collected::Batch(forming.finish());
@@ -213,12 +215,13 @@ impl<I: Invoker> Lane<I> {
     }
 
     /// The settings have changed: what is in hand goes into batches of the new kind. A window begins again.
-    fn form_anew(&mut self, in_hand: Vec<Record>) {
+    fn form_anew(&mut self, in_hand: Vec<Item>) {
         if let Some(window) = self.window.take() {
             self.reading.rewind(window.begin);
+            self.reading.choose_again(&self.plan, &self.selection);
         } else {
             self.reading.put_back(in_hand.into_iter());
-            self.reading.choose_again(&self.selection);
+            self.reading.choose_again(&self.plan, &self.selection);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Where a lane's records come from.
 
+use super::item::{Apart, Item, Place};
 use super::selection::{Choice, Selection};
 use crate::caps;
 use crate::plan::Plan;
@@ -44,7 +45,7 @@ enum Reader {
 /// A batch that was read again.
 #[derive(Debug)]
 pub(super) struct Again {
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<Item>,
     /// Where the first record is that has not expired, whose ever it is.
     pub(super) kept_from: Option<Position>,
 }
@@ -54,8 +55,16 @@ pub(super) struct Again {
 #[derive(Debug)]
 pub(super) struct Reading {
     reader: Reader,
-    pending: VecDeque<Record>,
+    pending: VecDeque<Item>,
+    /// Records behind `pending` of which some may be aggregated: they are taken apart when their turn comes, so that what
+    /// a small record holds of user records is never all in memory at once.
+    unopened: VecDeque<Record>,
+    apart: Apart,
+    /// Whether aggregated records are taken apart.
+    takes_apart: bool,
     next: Position,
+    /// What is before it was had already: it is in the midst of an aggregated record.
+    begin: Place,
     ended: bool,
     /// When the last page was read, the shard had more.
     behind: bool,
@@ -73,8 +82,19 @@ impl Reading {
             Some(arn) if plan.lanes() == 1 => Reader::FanOut(arn.clone(), None),
             Some(_) | None => Reader::Standard(None),
         };
-        let pending = VecDeque::new();
-        Self { reader, pending, next: from, ended: false, behind: false, expired: 0, filtered: 0 }
+        Self {
+            reader,
+            pending: VecDeque::new(),
+            unopened: VecDeque::new(),
+            apart: Apart::default(),
+            takes_apart: plan.takes_apart(),
+            next: from,
+            begin: Place::START,
+            ended: false,
+            behind: false,
+            expired: 0,
+            filtered: 0,
+        }
     }
 
     /// Where the shard is read on.
@@ -88,20 +108,49 @@ impl Reading {
     }
 
     /// Take the first pending record if `fits` says so. `None` if it does not, or there is none.
-    pub(super) fn take(&mut self, fits: impl FnOnce(&Record) -> bool) -> Option<Record> {
-        self.pending.pop_front_if(|record| fits(record))
+    pub(super) fn take(&mut self, selection: &Selection, fits: impl FnOnce(&Item) -> bool) -> Option<Item> {
+        let taken = self.pending.pop_front_if(|item| fits(item));
+        self.settle(selection);
+        taken
     }
 
-    pub(super) fn first_pending(&self) -> Option<&Record> {
+    pub(super) fn first_pending(&self) -> Option<&Item> {
         self.pending.front()
     }
 
-    /// Choose anew from what is pending: the filters have changed.
-    pub(super) fn choose_again(&mut self, selection: &Selection) {
-        if selection.problem().is_none() {
+    /// Choose anew from what is pending: the settings have changed.
+    pub(super) fn choose_again(&mut self, plan: &Plan, selection: &Selection) {
+        if self.takes_apart != plan.takes_apart() {
+            self.takes_apart = plan.takes_apart();
+            // From the whole of the record that is first.
+            let first = self.pending.front().map_or(self.next, |item| item.position);
+            self.rewind(Place::of(first));
+        } else if selection.problem().is_none() {
             let before = self.pending.len();
-            self.pending.retain(|record| selection.choose(record) == Choice::Take);
+            self.pending.retain(|item| selection.choose(item) == Choice::Take);
             self.filtered += (before - self.pending.len()) as u64;
+            self.settle(selection);
+        }
+    }
+
+    /// See to it that something is pending, if anything is there.
+    fn settle(&mut self, selection: &Selection) {
+        while self.pending.is_empty() {
+            let (filtered, begin) = (&mut self.filtered, self.begin);
+            let chosen = |record: &Record| choose(selection, record, filtered);
+            let item = match self.apart.next(chosen) {
+                Some(item) => item,
+                None => {
+                    let Some(record) = self.unopened.pop_front() else { return };
+                    match self.apart.open(record) {
+                        Some(whole) if choose(selection, &whole, &mut self.filtered) => whole,
+                        Some(_) | None => continue,
+                    }
+                }
+            };
+            if item.place() >= begin {
+                self.pending.push_back(item);
+            }
         }
     }
 
@@ -110,16 +159,19 @@ impl Reading {
     }
 
     /// Put records back that were taken last, in their order.
-    pub(super) fn put_back(&mut self, records: impl DoubleEndedIterator<Item = Record>) {
+    pub(super) fn put_back(&mut self, records: impl DoubleEndedIterator<Item = Item>) {
         for record in records.rev() {
             self.pending.push_front(record);
         }
     }
 
     /// Let go of what is pending: reading goes on at `from`, which was read before.
-    pub(super) fn rewind(&mut self, from: Position) {
+    pub(super) fn rewind(&mut self, from: Place) {
         self.pending = VecDeque::new();
-        self.next = from;
+        self.unopened = VecDeque::new();
+        self.apart = Apart::default();
+        self.next = from.position;
+        self.begin = from;
         self.ended = false;
         // It is past there, and cannot go back.
         if let Reader::FanOut(_, subscription) = &mut self.reader {
@@ -134,12 +186,13 @@ impl Reading {
         engine: &Engine,
         plan: &Plan,
         selection: &Selection,
-        end: Position,
+        end: Place,
     ) -> Result<Again, ReadProblem> {
         let mut again = Again { records: Vec::new(), kept_from: None };
         let mut at = self.next;
-        while at < end {
-            let left = usize::try_from(end.0 - at.0).unwrap_or(usize::MAX);
+        let covering = end.covering();
+        while at < covering {
+            let left = usize::try_from(covering.0 - at.0).unwrap_or(usize::MAX);
             let limit = PageLimit { records: left, bytes: caps::READ_BYTES };
             let page = engine.read(&plan.stream, &plan.shard, at, limit).await?;
             if page.next <= at {
@@ -148,15 +201,26 @@ impl Reading {
             }
             at = page.next;
             self.behind = page.behind_millis > 0;
-            let mine = |record: &Record| selection.choose(record) == Choice::Take;
-            let within = page.records.into_iter().filter(|record| record.position < end);
-            let within = within.inspect(|record| {
+            for record in page.records.into_iter().filter(|record| record.position < covering) {
                 again.kept_from.get_or_insert(record.position);
-            });
-            again.records.extend(within.filter(mine));
+                self.again_of(record, selection, end, &mut again.records);
+            }
         }
-        self.next = self.next.max(end);
+        self.next = self.next.max(end.position);
+        self.begin = self.begin.max(end);
         Ok(again)
+    }
+
+    /// What of a record was in the batch that ends at `end`.
+    fn again_of(&self, record: Record, selection: &Selection, end: Place, out: &mut Vec<Item>) {
+        let mine = |record: &Record| selection.choose(record) == Choice::Take;
+        let mut apart = Apart::default();
+        let whole = if self.takes_apart { apart.open(record) } else { Some(record.into()) };
+        let items = whole.filter(|whole| mine(whole)).into_iter();
+        let items = items.chain(std::iter::from_fn(|| apart.next(mine)));
+        let had = |item: &Item| item.place() >= self.begin && item.place() < end;
+        // What follows in the record is not made only to be dropped.
+        out.extend(items.take_while(|item| item.place() < end).filter(had));
     }
 
     /// How many records no filter let pass, since the last question.
@@ -214,20 +278,28 @@ impl Reading {
             self.next = page.next;
             self.ended = page.at_end;
             self.behind = page.behind_millis > 0;
-            if selection.is_everything() {
-                self.pending.extend(page.records);
+            if self.takes_apart {
+                self.unopened.extend(page.records);
+                self.settle(selection);
+            } else if selection.is_everything() {
+                self.pending.extend(page.records.into_iter().map(Item::from));
             } else {
                 for record in page.records {
-                    match selection.choose(&record) {
-                        Choice::Take => self.pending.push_back(record),
-                        Choice::Leave => {}
-                        Choice::FilteredOut => self.filtered += 1,
+                    if choose(selection, &record, &mut self.filtered) {
+                        self.pending.push_back(record.into());
                     }
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Whether a record is the lane's own; one that no filter lets pass is counted.
+fn choose(selection: &Selection, record: &Record, filtered: &mut u64) -> bool {
+    let choice = selection.choose(record);
+    *filtered += u64::from(choice == Choice::FilteredOut);
+    choice == Choice::Take
 }
 
 /// The next page, or one without records that only moves on.

@@ -2,9 +2,9 @@
 //! next. The state is kept nowhere: a window that is interrupted begins again with its first record, because the checkpoint
 //! moves when the window is closed.
 
+use super::item::{Item, Place};
 use crate::caps;
 use crate::plan::Plan;
-use millstream_engine::Record;
 use millstream_types::{Position, SequenceNumber, Timestamp};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) struct Window {
     /// JSON, as the function returned it last.
     pub(super) state: String,
     /// Where its first record is, and up to where it is processed.
-    pub(super) begin: Position,
+    pub(super) begin: Place,
     pub(super) reached: Position,
     pub(super) seen: Seen,
 }
@@ -30,8 +30,8 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn of(records: &[Record]) -> Option<Self> {
-        let mark = |record: &Record| (record.sequence_number, record.arrival);
+    pub(super) fn of(records: &[Item]) -> Option<Self> {
+        let mark = |record: &Item| (record.sequence_number, record.arrival);
         let (first, last) = (mark(records.first()?), mark(records.last()?));
         Some(Self { first, last, count: records.len() })
     }
@@ -39,7 +39,7 @@ impl Seen {
 
 impl Window {
     /// The window that a record falls in.
-    pub(super) fn of(record: &Record, secs: u32) -> Self {
+    pub(super) fn of(record: &Item, secs: u32) -> Self {
         let length = u64::from(secs) * 1_000;
         let start = record.arrival.millis() / length * length;
         let mark = (record.sequence_number, record.arrival);
@@ -47,7 +47,7 @@ impl Window {
             start: Timestamp::from_millis(start),
             end: Timestamp::from_millis(start + length),
             state: "{}".into(),
-            begin: record.position,
+            begin: record.place(),
             reached: record.position,
             seen: Seen { first: mark, last: mark, count: 0 },
         }
@@ -68,7 +68,7 @@ impl Window {
         now >= self.end.plus_millis(grace)
     }
 
-    pub(super) fn had(&mut self, records: &[Record]) {
+    pub(super) fn had(&mut self, records: &[Item]) {
         if let Some(seen) = Seen::of(records) {
             self.seen.last = seen.last;
             self.seen.count += seen.count;
