@@ -41,8 +41,8 @@ impl Classes {
 
     /// See to it that the classes are there.
     pub(crate) async fn compile(&self, compiler: &Path) -> io::Result<()> {
-        let mut compiled = self.compiled.lock().await;
-        if *compiled {
+        let mut done = self.compiled.lock().await;
+        if *done {
             return Ok(());
         }
         let digest = SOURCES.iter().fold(Sha256::new(), |digest, (_, text)| digest.chain_update(text));
@@ -50,7 +50,7 @@ impl Classes {
         if !stamp.is_file() {
             self.compile_anew(compiler, &stamp).await?;
         }
-        *compiled = true;
+        *done = true;
         Ok(())
     }
 

@@ -148,9 +148,10 @@ impl Launcher {
         let isolation = self.isolation.clone()?;
         let spawn = |error: io::Error| InvokeError::Spawn { why: error.to_string() };
         // In a network of its own the sandbox makes the socket.
-        let listener = match self.options.network.is_own() {
-            true => None,
-            false => Some(TcpListener::bind("127.0.0.1:0").await.map_err(spawn)?),
+        let listener = if self.options.network.is_own() {
+            None
+        } else {
+            Some(TcpListener::bind("127.0.0.1:0").await.map_err(spawn)?)
         };
         let address = listener.as_ref().map(TcpListener::local_addr).transpose().map_err(spawn)?;
         let address =

@@ -237,12 +237,13 @@ async fn a_function_may_be_left_with_the_endpoint_only() {
         ..Options::default()
     };
     let Some(functions) = isolated(options).await else { return };
-    let answering = std::thread::spawn(move || {
+    let answering = millstream_host::threads::spawn("home", move || {
         let (mut stream, _) = home.accept().unwrap();
         let mut hello = [0; 5];
         stream.read_exact(&mut hello).unwrap();
         stream.write_all(b"home").unwrap();
-    });
+    })
+    .unwrap();
     let told = attempt(&functions, REACH, json!({ "other": other_address })).await;
     assert_eq!(told["home"], "home", "{told}");
     assert_eq!(told["other"], "ECONNREFUSED", "{told}");

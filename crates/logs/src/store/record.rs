@@ -176,7 +176,9 @@ mod tests {
             Entry::Gone { id: 7 },
         ];
         let mut bytes = HEADER.to_vec();
-        entries.iter().for_each(|entry| entry.write(&mut bytes));
+        for entry in &entries {
+            entry.write(&mut bytes);
+        }
         (bytes, entries)
     }
 

@@ -138,14 +138,13 @@ impl Reading {
         while self.pending.is_empty() {
             let (filtered, begin) = (&mut self.filtered, self.begin);
             let chosen = |record: &Record| choose(selection, record, filtered);
-            let item = match self.apart.next(chosen) {
-                Some(item) => item,
-                None => {
-                    let Some(record) = self.unopened.pop_front() else { return };
-                    match self.apart.open(record) {
-                        Some(whole) if choose(selection, &whole, &mut self.filtered) => whole,
-                        Some(_) | None => continue,
-                    }
+            let item = if let Some(item) = self.apart.next(chosen) {
+                item
+            } else {
+                let Some(record) = self.unopened.pop_front() else { return };
+                match self.apart.open(record) {
+                    Some(whole) if choose(selection, &whole, &mut self.filtered) => whole,
+                    Some(_) | None => continue,
                 }
             };
             if item.place() >= begin {

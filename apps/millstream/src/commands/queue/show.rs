@@ -97,7 +97,7 @@ pub(super) fn render(queues: &[Summary]) -> String {
 pub(super) fn record_to_json(record: &Record) -> Value {
     json!({
         "ReceiptHandle": record.receipt_handle,
-        "RecordId": record.record_id,
+        "RecordId": record.id,
         "PartitionKey": record.partition_key,
         "Data": record.data,
         "ApproximateArrivalTimestamp": record.approximate_arrival_timestamp.to_string(),

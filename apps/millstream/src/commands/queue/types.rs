@@ -87,7 +87,8 @@ pub(super) struct Received {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Record {
     pub(super) receipt_handle: String,
-    pub(super) record_id: String,
+    #[serde(rename = "RecordId")]
+    pub(super) id: String,
     pub(super) partition_key: Option<String>,
     /// Base64.
     pub(super) data: String,
