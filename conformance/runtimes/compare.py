@@ -21,20 +21,20 @@ class Comparison(unittest.TestCase):
     official = ours = ()
     environment = {}
 
-    def both(self, files, calls, handler="main.handler", environment=None):
+    def both(self, files, calls, handler="main.handler", environment=None, framed=False):
         """The runs of both over a function of `files`, in the same place."""
         with tempfile.TemporaryDirectory(prefix="millstream-compare-") as directory:
             task = pathlib.Path(directory).resolve()
             runtime_api.write(task, files)
             each = [
-                runtime_api.run(command, task, handler, calls, {**self.environment, **(environment or {})})
+                runtime_api.run(command, task, handler, calls, {**self.environment, **(environment or {})}, framed)
                 for command in (self.official, self.ours)
             ]
         return each
 
-    def same(self, files, calls, handler="main.handler", environment=None, but=None, logs=True):
+    def same(self, files, calls, handler="main.handler", environment=None, but=None, logs=True, framed=False):
         """Both must answer, print and end alike; gives the official run. `but` takes out of a run what may differ."""
-        official, ours = self.both(files, calls, handler, environment)
+        official, ours = self.both(files, calls, handler, environment, framed)
         shown, wanted = (self.shown(run, but, logs) for run in (ours, official))
         differences = [difference for key in wanted for difference in different(key, shown[key], wanted[key])]
         if differences:
@@ -52,6 +52,7 @@ class Comparison(unittest.TestCase):
         }
         if logs:
             shown["log"] = [neutral(line) for line in run.stdout.split("\n")]
+            shown["events"] = [(kind, neutral(text)) for kind, text in run.events]
         return but(shown) if but else shown
 
     def body(self, body):

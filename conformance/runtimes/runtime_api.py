@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import pathlib
+import struct
 import subprocess
 import tempfile
 import threading
@@ -48,12 +49,15 @@ class Answer:
 
 @dataclasses.dataclass
 class Run:
-    """A runtime's life: what it answered, in order, what it printed, and how it ended (None: it was ended, all being answered)."""
+    """A runtime's life: what it answered, in order, what it printed, and how it ended (None: it was ended, all being answered).
+
+    `events` are the frames that it wrote, as type and text, if it was given a channel for them."""
 
     answers: list
     stdout: str
     stderr: str
     status: int | None
+    events: list = dataclasses.field(default_factory=list)
 
     def bodies(self):
         """The answers' kinds and bodies, decoded if they are JSON."""
@@ -155,27 +159,41 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
-def run(command, task, handler, calls, environment=None):
-    """Run a runtime over the function in the directory `task` until it has answered all `calls` or has ended."""
+def run(command, task, handler, calls, environment=None, framed=False):
+    """Run a runtime over the function in the directory `task` until it has answered all `calls` or has ended. `framed` gives it a
+    channel for log events, as AWS does."""
     api = Api(calls)
     try:
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as events:
+            channel = {"_LAMBDA_TELEMETRY_LOG_FD": str(events.fileno())} if framed else {}
             process = subprocess.Popen(
                 [part.replace("HANDLER", handler) for part in command],
-                cwd=task, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
+                cwd=task, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, pass_fds=[events.fileno()] if framed else [],
                 env={
                     **ENVIRONMENT,
                     "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.server_address[1]}",
                     "LAMBDA_TASK_ROOT": str(task),
                     "_HANDLER": handler,
+                    **channel,
                     **(environment or {}),
                 },
             )
             status = wait(process, api)
-            return Run(api.answers, text_of(out), text_of(err), status)
+            return Run(api.answers, text_of(out), text_of(err), status, frames_of(events))
     finally:
         api.shutdown()
         api.server_close()
+
+
+def frames_of(file):
+    file.seek(0)
+    frames = []
+    while header := file.read(16):
+        kind, size, micros = struct.unpack(">IIQ", header)
+        if not 0 <= time.time() - micros / 1e6 < 10 * PATIENCE_SECONDS:
+            raise AssertionError(f"a frame of the time {micros}")
+        frames.append((f"{kind:#x}", file.read(size).decode("utf-8", "surrogateescape")))
+    return frames
 
 
 def text_of(file):

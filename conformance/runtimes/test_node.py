@@ -223,11 +223,13 @@ class NodeComparison(Comparison):
     def test_output(self):
         for environment in ({}, {"AWS_LAMBDA_LOG_LEVEL": "ERROR"}, {"AWS_LAMBDA_LOG_LEVEL": "debug"}, {"AWS_LAMBDA_LOG_FORMAT": "JSON"},
                             {"AWS_LAMBDA_LOG_FORMAT": "json", "AWS_LAMBDA_LOG_LEVEL": "WARN"}):
-            with self.subTest(environment):
-                self.same({"main.js": PRINTS}, [Call(), Call()], environment=environment, but=without_frames)
+            for framed in (False, True):
+                with self.subTest(environment, framed=framed):
+                    self.same({"main.js": PRINTS}, [Call(), Call()], environment=environment, but=without_frames, framed=framed)
         failing = "exports.handler = async () => { console.log('with', new TypeError('an error')); console.error(new Error('alone')); throw new RangeError('thrown') };\n"
         for form in ("TEXT", "JSON"):
-            self.same({"main.js": failing}, [Call()], environment={"AWS_LAMBDA_LOG_FORMAT": form}, but=without_frames)
+            for framed in (False, True):
+                self.same({"main.js": failing}, [Call()], environment={"AWS_LAMBDA_LOG_FORMAT": form}, but=without_frames, framed=framed)
 
 
 def without_frames(shown):
@@ -249,11 +251,12 @@ def without_frames(shown):
 
     answers = [(*answer[:4], text(answer[4])) for answer in shown["answers"]]
     log = ["\r".join(cleaned(line)) for line in shown.get("log", [])]
-    return {**shown, "answers": answers, "log": log}
+    events = [(kind, "\n".join(cleaned(event, "\n"))) for kind, event in shown.get("events", [])]
+    return {**shown, "answers": answers, "log": log, "events": events}
 
 
-def cleaned(line):
-    """A line of the log, whose traces are lists in JSON or lines that end in carriage returns."""
+def cleaned(line, end="\r"):
+    """A log event, whose traces are lists in JSON or lines with their own ends."""
     start = line.find("{")
     if start >= 0:
         try:
@@ -262,7 +265,7 @@ def cleaned(line):
             pass
         else:
             return [line[:start] + without_frames({"answers": [("", "", "", "", json.dumps(decoded))]})["answers"][0][4]]
-    return [part for part in line.split("\r") if not foreign(part)]
+    return [part for part in line.split(end) if not foreign(part)]
 
 
 def foreign(line):

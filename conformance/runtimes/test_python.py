@@ -240,10 +240,14 @@ class PythonComparison(Comparison):
     def test_output(self):
         for environment in ({}, {"AWS_LAMBDA_LOG_LEVEL": "ERROR"}, {"AWS_LAMBDA_LOG_LEVEL": "debug"}, {"AWS_LAMBDA_LOG_LEVEL": "TRACE"},
                             {"AWS_LAMBDA_LOG_FORMAT": "JSON"}, {"AWS_LAMBDA_LOG_FORMAT": "json", "AWS_LAMBDA_LOG_LEVEL": "INFO"}):
-            with self.subTest(environment):
-                self.same({"main.py": PRINTS}, [Call(), Call()], environment=environment)
-        self.same({"main.py": RAISES}, [Call('"1 / 0"')], environment={"AWS_LAMBDA_LOG_FORMAT": "JSON"})
-        self.same({"main.py": "1 / 0"}, [Call()], environment={"AWS_LAMBDA_LOG_FORMAT": "JSON"})
+            for framed in (False, True):
+                with self.subTest(environment, framed=framed):
+                    self.same({"main.py": PRINTS}, [Call(), Call()], environment=environment, framed=framed)
+        for framed in (False, True):
+            self.same({"main.py": RAISES}, [Call('"1 / 0"')], environment={"AWS_LAMBDA_LOG_FORMAT": "JSON"}, framed=framed)
+            self.same({"main.py": "1 / 0"}, [Call()], environment={"AWS_LAMBDA_LOG_FORMAT": "JSON"}, framed=framed)
+        run = self.same({"main.py": RAISES}, [Call('"1 / 0"')], framed=True)
+        self.assertIn("Traceback", run.events[-1][1])
 
     def test_large_answers(self):
         code = "def handler(event, context): return 'x' * event\n"

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import socket
+import struct
 import sys
 import time
 import traceback
@@ -307,7 +308,7 @@ def log_error(error):
     """One log event: its lines end in carriage returns and are indented with no-break spaces, as AWS's are."""
     if JSON_LOG:
         moment = time.strftime(JSON_TIME, time.gmtime())
-        text = to_json({"timestamp": moment, "level": "ERROR", **error})
+        lines = [to_json({"timestamp": moment, "level": "ERROR", **error})]
     else:
         head = "[ERROR]"
         if error["errorType"]:
@@ -319,8 +320,41 @@ def log_error(error):
             for line in element.splitlines() or [""]:
                 bare = line.lstrip(" ")
                 lines.append(NO_BREAK_SPACE * (len(line) - len(bare)) + bare)
-        text = "\r".join(lines)
-    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+    LOG.write_error([line.encode("utf-8", "backslashreplace").decode() for line in lines])
+
+
+class StandardLog:
+    """Where `print` writes now, also if the function has replaced sys.stdout."""
+
+    def write(self, text, _level=None):
+        sys.stdout.write(text)
+
+    def write_error(self, lines):
+        sys.stdout.write("\r".join(lines) + "\n")
+
+
+class FramedLog:
+    """The platform's channel for log events. A frame says where an event ends, however many lines it has: its type and level, the
+    length of its text, the time in microseconds, all big-endian, and the text."""
+
+    def __init__(self, fd):
+        self._file = os.fdopen(fd, "wb", 0)
+
+    def write(self, text, level=0):
+        text = text.encode("utf-8")
+        kind = 0xA55A0002 | (level // 10 + 1 << 2 if level else 0) | (0 if JSON_LOG else 1)
+        self._file.write(struct.pack(">IIQ", kind, len(text), time.time_ns() // 1000) + text)
+
+    def write_error(self, lines):
+        self.write("\n".join(lines), logging.ERROR)
+
+
+def log_of_the_platform():
+    fd = os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
+    return StandardLog() if fd is None else FramedLog(int(fd))
+
+
+LOG = StandardLog()
 
 
 class Prompt:
@@ -357,15 +391,16 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
-class StandardOutput(logging.Handler):
-    """Writes where `print` writes now, also if the function has replaced sys.stdout.
+class LogHandler(logging.Handler):
+    """Hands records on, with their level if levels were asked for."""
 
-    A record is one log event, as it is where AWS's client has a channel of its own for them: the lines within it end in carriage
-    returns until they are stored.
-    """
+    def __init__(self, has_levels):
+        super().__init__()
+        self._has_levels = has_levels
 
     def emit(self, record):
-        sys.stdout.write(self.format(record).rstrip("\n").replace("\n", "\r") + "\n")
+        text = self.format(record)
+        LOG.write(text, min(50, max(0, record.levelno)) // 10 * 10 if self._has_levels else 0)
 
 
 class JsonFormatter(logging.Formatter):
@@ -400,14 +435,14 @@ class JsonFormatter(logging.Formatter):
 
 def set_up_logging():
     logging.Formatter.converter = time.gmtime
-    handler = StandardOutput()
+    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "")
+    level = {"TRACE": "DEBUG"}.get(level, level).upper()
+    handler = LogHandler(has_levels=bool(JSON_LOG or level))
     text = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
     handler.setFormatter(JsonFormatter() if JSON_LOG else logging.Formatter(text, "%Y-%m-%dT%H:%M:%S"))
     request_ids = RequestIdFilter()
     handler.addFilter(request_ids)
     root = logging.getLogger()
-    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "")
-    level = {"TRACE": "DEBUG"}.get(level, level).upper()
     if level in logging._nameToLevel:
         root.setLevel(level)
     root.addHandler(handler)
@@ -502,12 +537,14 @@ def official_client():
 
 
 def main():
+    global LOG
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="strict" if stream is sys.stdout else "backslashreplace")
     set_up_search_path()
     official = official_client()
     if official is not None:
         return official([sys.argv[0], os.environ["_HANDLER"]])
+    LOG = log_of_the_platform()
     sys.stdout, sys.stderr = Prompt(sys.stdout), Prompt(sys.stderr)
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     request_ids = set_up_logging()

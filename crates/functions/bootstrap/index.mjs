@@ -6,7 +6,7 @@
 //
 // On AWS functions run with version 3 of the client up to Node.js 22, and with version 4, a new program, from 24 on.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeSync } from "node:fs";
 import http from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -128,17 +128,41 @@ function logError(title, thrown) {
 let requestId = CLIENT_4 ? "-" : undefined;
 let tenantId;
 
-// One write is one log event, so the lines of one message end in carriage returns.
+const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+const logFd = telemetryFd();
+
+// The platform's channel for log events, if it gave one.
+function telemetryFd() {
+  const given = process.env._LAMBDA_TELEMETRY_LOG_FD;
+  delete process.env._LAMBDA_TELEMETRY_LOG_FD;
+  return /^\d+$/.test(given ?? "") ? Number(given) : undefined;
+}
+
 function log(level, message, ...rest) {
-  const line = JSON_LOG ? jsonLine(level, message, ...rest) : [new Date().toISOString(), String(requestId), level, format(message, ...rest)].join("\t");
-  process.stdout.write(`${line.replace(/\n/g, "\r")}\n`);
+  const now = new Date();
+  const line = JSON_LOG ? jsonLine(now, level, message, ...rest) : [now.toISOString(), String(requestId), level, format(message, ...rest)].join("\t");
+  // Without a channel one line is one log event, so the lines of one message end in carriage returns.
+  if (logFd === undefined) process.stdout.write(`${line.replace(/\n/g, "\r")}\n`);
+  else writeFrame(now, level, JSON_LOG ? line : `${line}\n`);
+}
+
+// A frame says where an event ends, however many lines it has: its type and level, the length of its text, the time in
+// microseconds, all big-endian, and the text.
+function writeFrame(now, level, text) {
+  const frame = Buffer.alloc(16 + Buffer.byteLength(text));
+  const mask = (LEVELS.indexOf(level) + 1) << 2;
+  frame.writeUInt32BE((0xa55a0002 | mask | (JSON_LOG ? 0 : 1)) >>> 0, 0);
+  frame.writeUInt32BE(frame.length - 16, 4);
+  frame.writeBigUInt64BE(BigInt(now.valueOf()) * 1000n, 8);
+  frame.write(text, 16);
+  for (let at = 0; at < frame.length; ) at += writeSync(logFd, frame, at);
 }
 
 // What `LoggingConfig` with the format JSON makes of a call of the console.
-function jsonLine(level, ...values) {
+function jsonLine(now, level, ...values) {
   const described = (error) => ({ errorType: error.constructor?.name ?? "UnknownError", errorMessage: error.message });
   const trace = (error, other) => (typeof error.stack === "string" ? error.stack.split("\n") : other);
-  const line = { timestamp: new Date().toISOString(), level, requestId };
+  const line = { timestamp: now.toISOString(), level, requestId };
   if (tenantId) line.tenantId = tenantId;
   if (values.length === 1) {
     line.message = values[0];
@@ -157,9 +181,8 @@ function jsonLine(level, ...values) {
 }
 
 function setUpConsole() {
-  const levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
-  const wanted = levels.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase());
-  levels.forEach((level, at) => {
+  const wanted = LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase());
+  LEVELS.forEach((level, at) => {
     console[level.toLowerCase()] = at < wanted ? () => {} : (message, ...rest) => log(level, message, ...rest);
   });
   console.log = console.info;

@@ -183,7 +183,8 @@ impl Launcher {
             log_stream,
         };
         let (sink, clock) = (Arc::clone(&self.options.log_sink), Arc::clone(&self.options.clock));
-        let output = Output::new(Some(pipe), labels, sink, clock).map_err(spawn)?;
+        let output =
+            Output::new(Some(pipe), spec.runtime.is_interpreted(), labels, sink, clock).map_err(spawn)?;
         output.add_untailed(&report::init_start(spec.runtime, &spec.arn));
         let reading = tokio::spawn(Arc::clone(&output).read_to_end());
         let tree = Tree { pid, isolation };
@@ -292,7 +293,7 @@ impl Launcher {
             log_stream: log_stream.clone(),
         };
         let (sink, clock) = (Arc::clone(&self.options.log_sink), Arc::clone(&self.options.clock));
-        Ok((log_stream, Output::new(None, labels, sink, clock)?))
+        Ok((log_stream, Output::new(None, false, labels, sink, clock)?))
     }
 
     /// See to it that Java functions have their client. A kit without a compiler is not taken for a runtime.
@@ -340,7 +341,8 @@ impl Launcher {
         let mut env = variables(spec, &self.options, &places, runtime_api, (log_stream, signs));
         self.point_home(&mut env);
         let confine = if confined { Confine::Nested } else { Confine::No };
-        let run = Run { argv, env, cwd: PathBuf::from(&places.task), confine };
+        let frames = spec.runtime.is_interpreted();
+        let run = Run { argv, env, cwd: PathBuf::from(&places.task), confine, frames };
         let plan = Plan {
             isolation,
             root: self.work.root(),
@@ -429,6 +431,7 @@ async fn isolation_of(
         env: Vec::new(),
         cwd: PathBuf::from("/"),
         confine: Confine::Nested,
+        frames: false,
     };
     let plan = Plan {
         isolation: Isolation::Namespaces,

@@ -12,6 +12,7 @@ mod component;
 mod elsewhere;
 mod environment;
 mod files;
+mod frames;
 mod java;
 mod launcher;
 mod logs;

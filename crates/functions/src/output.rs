@@ -1,6 +1,7 @@
 //! What a worker prints: read promptly, kept in bounded memory, handed on line by line.
 
 use crate::caps;
+use crate::frames::{Frames, Piece};
 use crate::logs::{LogLine, LogSink};
 use bytes::Bytes;
 use millstream_host::clock::Clock;
@@ -35,8 +36,12 @@ pub(crate) struct Output {
 #[derive(Debug)]
 struct State {
     chunk: Vec<u8>,
+    /// Takes events apart from what is printed, if the runtime writes them so.
+    frames: Option<Frames>,
     /// A line whose end has not come yet.
     partial: Vec<u8>,
+    /// An event whose end has not come yet.
+    event: Vec<u8>,
     tail: Vec<u8>,
     request_id: Option<String>,
     handed_on: usize,
@@ -44,15 +49,19 @@ struct State {
 }
 
 impl Output {
+    /// `is_framed` says that the runtime may write log events as frames, see [`crate::frames`].
     pub(crate) fn new(
         pipe: Option<OwnedFd>,
+        is_framed: bool,
         labels: Labels,
         sink: Arc<dyn LogSink>,
         clock: Arc<dyn Clock>,
     ) -> io::Result<Arc<Self>> {
         let state = State {
             chunk: Vec::new(),
+            frames: is_framed.then(Frames::default),
             partial: Vec::new(),
+            event: Vec::new(),
             tail: Vec::new(),
             request_id: None,
             handed_on: 0,
@@ -153,6 +162,7 @@ impl Output {
         // A worker at rest holds no buffers: there may be a thousand.
         state.chunk = Vec::new();
         state.partial.shrink_to_fit();
+        state.event.shrink_to_fit();
         let tail = std::mem::take(&mut state.tail);
         let from = tail.len().saturating_sub(caps::LOG_TAIL_BYTES);
         Bytes::from(tail).slice(from..)
@@ -170,6 +180,22 @@ impl Output {
     }
 
     fn take_in_bytes(&self, state: &mut State, bytes: &[u8]) {
+        let Some(mut frames) = state.frames.take() else {
+            self.take_in_text(state, bytes);
+            return;
+        };
+        frames.split(bytes, |piece| self.take_in_piece(state, &piece));
+        state.frames = Some(frames);
+    }
+
+    fn take_in_piece(&self, state: &mut State, piece: &Piece<'_>) {
+        match *piece {
+            Piece::Text(text) => self.take_in_text(state, text),
+            Piece::Event { part, is_last } => self.take_in_event(state, part, is_last),
+        }
+    }
+
+    fn take_in_text(&self, state: &mut State, bytes: &[u8]) {
         keep_tail(&mut state.tail, bytes);
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let ended = piece.last() == Some(&b'\n');
@@ -180,17 +206,54 @@ impl Output {
             }
             state.partial.extend_from_slice(text);
             if ended || state.partial.len() >= caps::MAX_LOG_LINE_BYTES {
-                self.end_partial(state);
+                self.end_line(state);
             }
         }
     }
 
+    fn take_in_event(&self, state: &mut State, part: &[u8], is_last: bool) {
+        // What was printed before it comes before it.
+        self.end_line(state);
+        keep_tail(&mut state.tail, part);
+        for piece in part.chunks(caps::MAX_LOG_LINE_BYTES) {
+            state.event.extend_from_slice(piece);
+            if state.event.len() >= caps::MAX_LOG_LINE_BYTES {
+                self.end_event(state);
+            }
+        }
+        if is_last {
+            if !state.tail.ends_with(b"\n") {
+                state.tail.push(b'\n');
+            }
+            self.end_event(state);
+        }
+    }
+
+    /// Hand on what has come of a line or an event.
     fn end_partial(&self, state: &mut State) {
+        if let Some(mut frames) = state.frames.take() {
+            frames.flush(|piece| self.take_in_piece(state, &piece));
+            state.frames = Some(frames);
+        }
+        self.end_line(state);
+        self.end_event(state);
+    }
+
+    fn end_line(&self, state: &mut State) {
         if !state.partial.is_empty() {
             let mut line = std::mem::take(&mut state.partial);
             self.count_and_hand_on(state, &line);
             line.clear();
             state.partial = line;
+        }
+    }
+
+    fn end_event(&self, state: &mut State) {
+        if !state.event.is_empty() {
+            let mut event = std::mem::take(&mut state.event);
+            self.count_and_hand_on(state, event.strip_suffix(b"\n").unwrap_or(&event));
+            event.clear();
+            state.event = event;
         }
     }
 

@@ -18,6 +18,7 @@ import java.io.StringWriter;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.net.Socket;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -32,6 +33,31 @@ public final class Bootstrap {
     private static final String CORE = "com.amazonaws.services.lambda.runtime.";
 
     private static final PrintStream OUT = new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
+
+    /** The platform's channel for log events; null if it gave none. */
+    private static final FileOutputStream EVENTS = events();
+
+    private static FileOutputStream events() {
+        String fd = System.getenv("_LAMBDA_TELEMETRY_LOG_FD");
+        try {
+            return fd == null ? null : new FileOutputStream("/proc/self/fd/" + fd);
+        } catch (IOException error) {
+            return null;
+        }
+    }
+
+    /** A text of one or more lines, without the end of the last. */
+    private static void log(String text) throws IOException {
+        if (EVENTS == null) OUT.println(text);
+        else frame(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** A frame says where an event ends, however many lines it has: its type, the length of its text, the time in microseconds. */
+    private static void frame(byte[] text) throws IOException {
+        ByteBuffer frame = ByteBuffer.allocate(16 + text.length);
+        frame.putInt(0xa55a0003).putInt(text.length).putLong(System.currentTimeMillis() * 1000).put(text);
+        EVENTS.write(frame.array());
+    }
 
     public static void main(String[] arguments) throws Exception {
         System.setOut(OUT);
@@ -53,7 +79,7 @@ public final class Bootstrap {
             unusable = new Fault(error);
         } catch (Throwable error) {
             Fault fault = Fault.of(error);
-            OUT.println(fault.logged());
+            log(fault.logged());
             api.call("POST", "init/error", fault.json(false), errorHeaders(BAD_CODE));
             System.exit(1);
             return;
@@ -63,7 +89,7 @@ public final class Bootstrap {
             if (unusable == null) {
                 run(api, handler, next);
             } else {
-                OUT.println(unusable.logged());
+                log(unusable.logged());
                 api.call("POST", "invocation/" + next.headers.get("lambda-runtime-aws-request-id") + "/error", unusable.json(false), errorHeaders(BAD_CODE));
             }
         }
@@ -86,7 +112,7 @@ public final class Bootstrap {
             answer = handler.call(next.body, context(next.headers));
         } catch (Throwable error) {
             Fault fault = Fault.of(error);
-            OUT.println(fault.logged());
+            log(fault.logged());
             api.call("POST", "invocation/" + id + "/error", fault.json(true), errorHeaders("Runtime.UserException"));
             // What the virtual machine itself could not do leaves it in a state that nobody knows.
             if (fault.error instanceof VirtualMachineError) System.exit(1);
@@ -147,8 +173,12 @@ public final class Bootstrap {
         return Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
             if (!method.getName().equals("log")) return ofObject(self, method.getName(), arguments, "LambdaLogger");
             byte[] text = arguments[0] instanceof byte[] ? (byte[]) arguments[0] : String.valueOf(arguments[0]).getBytes(StandardCharsets.UTF_8);
-            OUT.write(text, 0, text.length);
-            OUT.flush();
+            if (EVENTS == null) {
+                OUT.write(text, 0, text.length);
+                OUT.flush();
+            } else {
+                frame(text);
+            }
             return null;
         });
     }

@@ -16,7 +16,7 @@ use nix::unistd::{
 };
 use std::ffi::OsString;
 use std::io::{self, BufRead, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -242,6 +242,7 @@ fn become_function() -> Result<(), Refused> {
     let text = std::env::var(RUN_VARIABLE).step("read the plan of the last stage")?;
     let run: Run = serde_json::from_str(&text).step("read the plan of the last stage")?;
     let control = UnixStream::from(control().step("duplicate the control socket")?);
+    let frames = if run.frames { second_output() } else { None };
     confine(run.confine)?;
     setrlimit(Resource::RLIMIT_NOFILE, caps::MAX_OPEN_FILES, caps::MAX_OPEN_FILES)
         .step("limit open files")?;
@@ -260,12 +261,22 @@ fn become_function() -> Result<(), Refused> {
     if run.confine != Confine::No {
         seccomp::restrict()?;
     }
-    let error = Command::new(program).args(args).env_clear().envs(run.env).exec();
+    let error = Command::new(program).args(args).env_clear().envs(run.env).envs(frames).exec();
     let why = error
         .raw_os_error()
         .map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_owned());
     let report = Report::ExecFailed { program: program.clone(), why: why.to_lowercase() };
     say(control, &report).step("report the failed start")
+}
+
+/// The pipe of standard output opened once more, and the variable that tells a runtime client of it. A copy of the descriptor
+/// would not do: Node.js makes its standard output non-blocking, and a copy with it. `None` where /proc is not there:
+/// the client prints then.
+fn second_output() -> Option<(&'static str, String)> {
+    let output = std::fs::OpenOptions::new().write(true).open("/proc/self/fd/1").ok()?;
+    // A descriptor that outlives this program.
+    let kept = nix::unistd::dup(&output).ok()?;
+    Some(("_LAMBDA_TELEMETRY_LOG_FD", kept.into_raw_fd().to_string()))
 }
 
 fn confine(how: Confine) -> Result<(), Refused> {

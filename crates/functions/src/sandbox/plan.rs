@@ -68,6 +68,8 @@ pub(crate) struct Run {
     pub env: Vec<(String, String)>,
     pub cwd: PathBuf,
     pub confine: Confine,
+    /// Give the program a second way to its output, for log events in frames.
+    pub frames: bool,
 }
 
 /// How the function loses the capabilities of the sandbox's own user.
