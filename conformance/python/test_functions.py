@@ -54,6 +54,15 @@ class Functions(ServerCase):
         self.assertEqual(created["TracingConfig"], {"Mode": "PassThrough"})
         self.assertEqual(created["LoggingConfig"], {"LogFormat": "Text", "LogGroup": "/aws/lambda/plain"})
 
+    def test_no_code_is_signed(self):
+        deploy(self.functions, "unsigned", ECHO, wait=False)
+        # What Terraform's provider asks of each function of the type Zip after GetFunction and ListVersionsByFunction.
+        answer = self.functions.get_function_code_signing_config(FunctionName=ARN + "unsigned")
+        self.assertEqual(answer["FunctionName"], "unsigned")
+        self.assertNotIn("CodeSigningConfigArn", answer)
+        message = self.refused(self.functions.get_function_code_signing_config, "ResourceNotFoundException", FunctionName="absent")
+        self.assertIn(f"Function not found: {ARN}absent", message)
+
     def test_invoke_gives_what_the_handler_returns(self):
         deploy(self.functions, "echo", ECHO)
         answer, payload = invoke(self.functions, "echo", {"a": [1, "zwei", None]})

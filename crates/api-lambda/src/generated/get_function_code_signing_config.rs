@@ -64,14 +64,14 @@ impl RestInput for GetFunctionCodeSigningConfigRequest {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetFunctionCodeSigningConfigResponse {
-    pub code_signing_config_arn: String,
+    pub code_signing_config_arn: Option<String>,
     pub function_name: String,
 }
 
 impl Encode for GetFunctionCodeSigningConfigResponse {
     fn encode<E: Encoder>(&self, e: &mut E) {
         e.open_structure();
-        e.member("CodeSigningConfigArn", &self.code_signing_config_arn);
+        e.optional("CodeSigningConfigArn", self.code_signing_config_arn.as_ref());
         e.member("FunctionName", &self.function_name);
         e.close_structure();
     }

@@ -13,6 +13,7 @@ mod get_account_settings;
 mod get_alias;
 mod get_event_source_mapping;
 mod get_function;
+mod get_function_code_signing_config;
 mod get_function_concurrency;
 mod get_function_configuration;
 mod get_function_event_invoke_config;
@@ -103,14 +104,13 @@ operations! {
         UpdateEventSourceMapping,
         DeleteFunctionEventInvokeConfig, GetFunctionEventInvokeConfig, InvokeAsync, ListFunctionEventInvokeConfigs,
         PutFunctionEventInvokeConfig, UpdateFunctionEventInvokeConfig,
-        UpdateFunctionCode, UpdateFunctionConfiguration, CreateAlias, DeleteAlias, DeleteFunctionConcurrency, GetAccountSettings, GetAlias, GetFunctionConcurrency, ListAliases, ListVersionsByFunction, PublishVersion, PutFunctionConcurrency, UpdateAlias;
+        UpdateFunctionCode, UpdateFunctionConfiguration, CreateAlias, DeleteAlias, DeleteFunctionConcurrency, GetAccountSettings, GetAlias, GetFunctionCodeSigningConfig, GetFunctionConcurrency, ListAliases, ListVersionsByFunction, PublishVersion, PutFunctionConcurrency, UpdateAlias;
     not_built:
         AddLayerVersionPermission, AddPermission, CheckpointDurableExecution, CreateCapacityProvider,
         CreateCodeSigningConfig, CreateFunctionUrlConfig, DeleteCapacityProvider,
         DeleteCodeSigningConfig, DeleteDurableExecution, DeleteFunctionCodeSigningConfig, DeleteFunctionUrlConfig,
         DeleteProvisionedConcurrencyConfig, DeleteResourcePolicy, GetCapacityProvider,
         GetCodeSigningConfig, GetDurableExecution, GetDurableExecutionHistory, GetDurableExecutionState,
-        GetFunctionCodeSigningConfig,
         GetFunctionRecursionConfig, GetFunctionScalingConfig, GetFunctionUrlConfig, GetLayerVersionPolicy, GetPolicy,
         GetProvisionedConcurrencyConfig, GetResourcePolicy, GetRuntimeManagementConfig,
         InvokeWithResponseStream, ListCapacityProviders, ListCodeSigningConfigs,
