@@ -310,10 +310,16 @@ fn stop(tracked: &Tracked) {
     }
 }
 
-/// Give a lane its plan, and wake it only if the plan says something new. A lane that was stopped stays stopped; when
-/// it has ended, the next look starts another.
+/// Give a shard's lanes their plan, and wake them only if the plan says something new. Lanes that were stopped stay stopped;
+/// when they have ended, the next look starts others.
 fn give(orders: &watch::Sender<Order>, plan: Arc<Plan>) {
     orders.send_if_modified(|order| match order {
+        // As many as there are to be begin where the slowest stood. That is decided here and not by each lane: one that is busy
+        // might see only a later plan, which has its number again, and go on alone.
+        Order::Run(last) if last.lanes() != plan.lanes() => {
+            *order = Order::Stop;
+            true
+        }
         Order::Run(last) if !last.same_as(&plan) => {
             *order = Order::Run(plan);
             true

@@ -269,10 +269,6 @@ impl<I: Invoker> Lane<I> {
             Order::Run(plan) if Arc::ptr_eq(plan, &self.plan) => return News::Nothing,
             Order::Run(plan) => plan.clone(),
         };
-        if plan.lanes() != self.plan.lanes() {
-            // All lanes of the shard end, and as many as there are to be begin where the slowest stood.
-            return News::Stop;
-        }
         let news = if !plan.forms_as(&self.plan) {
             News::Forming
         } else if !plan.runs_as(&self.plan) {

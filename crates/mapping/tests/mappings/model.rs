@@ -9,9 +9,12 @@
 
 use crate::letters::Letters;
 use crate::script::{Act, Call};
-use crate::world::{World, settings};
+use crate::world::{NOW, World, settings};
 use millstream_control::{
-    DeliverySettings, MappingSettings, MergeShards, SplitShard, StartingPosition::TrimHorizon,
+    DeliverySettings, MappingSettings,
+    MappingState::{Disabled, Enabled},
+    MergeShards, SplitShard,
+    StartingPosition::{AtTimestamp, TrimHorizon},
 };
 use millstream_types::{HashKey, ShardId};
 use serde_json::{Value, json};
@@ -57,13 +60,15 @@ fn names(call: &Call) -> Vec<(Name, String, bool)> {
         .collect()
 }
 
+/// Where a record is: its shard, and its sequence number there.
+type Place = (String, String);
+
 /// What the function has seen, and what it did.
 #[derive(Debug, Default)]
 struct Seen {
     /// By key: the numbers in the order in which they were done.
     done: BTreeMap<String, BTreeSet<u64>>,
-    /// Sequence numbers by name, as far as calls have told.
-    numbers: BTreeMap<String, Name>,
+    places: BTreeMap<Place, Name>,
     /// Invocations of batches that were one bad record, since the mapping was last changed or restarted.
     alone: BTreeMap<Name, u32>,
     /// The most of them.
@@ -93,9 +98,9 @@ impl Seen {
     fn told(&mut self, letters: &Letters) {
         for body in letters.bodies() {
             let info = &body["KinesisBatchInfo"];
-            let [start, end] = ["startSequenceNumber", "endSequenceNumber"]
+            let [shard, start, end] = ["shardId", "startSequenceNumber", "endSequenceNumber"]
                 .map(|name| info[name].as_str().unwrap().to_owned());
-            let range = self.numbers.range(start..=end);
+            let range = self.places.range((shard.clone(), start)..=(shard, end));
             self.given_up.extend(range.map(|(_, name)| name.clone()));
         }
     }
@@ -107,7 +112,7 @@ fn parameters(random: &mut Random) -> MappingSettings {
         parallelization: [1, 1, 2, 3, 10][random.below(5) as usize],
         // With bad records in the stream, something must let go of them.
         max_retries: Some(random.below(4)),
-        max_age_secs: None,
+        max_age_secs: random.one_in(4).then(|| 60 + random.below(120)),
         bisect: random.one_in(2),
         report_failures: random.one_in(2),
         tumbling_secs: 0,
@@ -130,50 +135,56 @@ fn rule(
     reports: bool,
 ) -> impl FnMut(&Call) -> Act + Send {
     move |call| {
-        let mut seen = seen.lock().unwrap();
-        let records = names(call);
-        seen.told(&letters);
-        for (index, (name, number, _)) in records.iter().enumerate() {
-            seen.comes(name, &records[..index]);
-            seen.numbers.insert(number.clone(), name.clone());
+        let pause = Duration::from_millis(u64::from(random.below(8_000)));
+        let act = act(&mut seen.lock().unwrap(), &letters, &mut random, reports, call);
+        // Some are slow, whatever they do then.
+        if random.one_in(4) { Act::After(pause, Box::new(act)) } else { act }
+    }
+}
+
+fn act(seen: &mut Seen, letters: &Letters, random: &mut Random, reports: bool, call: &Call) -> Act {
+    let records = names(call);
+    seen.told(letters);
+    for (index, (name, _, _)) in records.iter().enumerate() {
+        seen.comes(name, &records[..index]);
+    }
+    let windows = call.event.get("window").is_some();
+    let answer = |mut body: Value| {
+        if windows {
+            body["state"] = json!({});
         }
-        let windows = call.event.get("window").is_some();
-        let answer = |mut body: Value| {
-            if windows {
-                body["state"] = json!({});
-            }
-            Act::Answer(body.to_string())
-        };
-        match random.below(12) {
-            0 => return Act::Throttle,
-            1 => return Act::NotRun,
-            _ => {}
+        Act::Answer(body.to_string())
+    };
+    match random.below(12) {
+        0 => return Act::Throttle,
+        1 => return Act::NotRun,
+        _ => {}
+    }
+    if let [(name, _, true)] = records.as_slice() {
+        let count = seen.alone.entry(name.clone()).or_default();
+        *count += 1;
+        let count = *count;
+        seen.most_alone = seen.most_alone.max(count);
+    }
+    let mut done = |records: &[(Name, String, bool)]| {
+        for ((key, number), _, _) in records {
+            seen.done.entry(key.clone()).or_default().insert(*number);
         }
-        if let [(name, _, true)] = records.as_slice() {
-            let count = seen.alone.entry(name.clone()).or_default();
-            *count += 1;
-            let count = *count;
-            seen.most_alone = seen.most_alone.max(count);
+    };
+    match records.iter().position(|(_, _, bad)| *bad) {
+        Some(bad) if reports && !random.one_in(3) => {
+            done(&records[..bad]);
+            answer(json!({ "batchItemFailures": [{ "itemIdentifier": records[bad].1 }] }))
         }
-        let mut done = |records: &[(Name, String, bool)]| {
-            for ((key, number), _, _) in records {
-                seen.done.entry(key.clone()).or_default().insert(*number);
-            }
-        };
-        match records.iter().position(|(_, _, bad)| *bad) {
-            Some(bad) if reports && !random.one_in(3) => {
-                done(&records[..bad]);
-                answer(json!({ "batchItemFailures": [{ "itemIdentifier": records[bad].1 }] }))
-            }
-            Some(_) => Act::Fail,
-            None => {
-                done(&records);
-                answer(json!({}))
-            }
+        Some(_) => Act::Fail,
+        None => {
+            done(&records);
+            answer(json!({}))
         }
     }
 }
 
+/// A history of one server after the other, over one log.
 async fn history(number: u64) {
     let mut random = Random(number);
     let mut world = World::new().await;
@@ -189,7 +200,10 @@ async fn history(number: u64) {
         seen.lock().unwrap().alone.clear();
     };
     follow(&world, chosen.delivery.report_failures, &mut random);
-    world.mapping(TrimHorizon, chosen.clone()).await;
+    let consumer = if random.one_in(3) { Some(world.consumer().await) } else { None };
+    let starting = if random.one_in(3) { AtTimestamp(NOW) } else { TrimHorizon };
+    world.mapping_from(starting, chosen.clone(), consumer).await;
+    world.until_state(Enabled).await;
     let mut next: BTreeMap<u32, u64> = BTreeMap::new();
     for _ in 0..(20 + random.below(40)) {
         match random.below(20) {
@@ -200,17 +214,25 @@ async fn history(number: u64) {
                 // A report counts only once all lanes know that there are some.
                 follow(&world, false, &mut random);
                 world.change(chosen.clone()).await;
-                world.until_state(millstream_control::MappingState::Enabled).await;
+                world.until_state(Enabled).await;
                 follow(&world, chosen.delivery.report_failures, &mut random);
             }
             1 => {
-                world = world.restart().await;
+                world = if random.one_in(2) { world.crash().await } else { world.restart().await };
                 follow(&world, chosen.delivery.report_failures, &mut random);
             }
             2 => reshard(&world, &mut random).await,
             3 => world.letters.refuse(random.below(4)),
             4 => world.clock.advance_millis(u64::from(random.below(40_000))),
-            5..8 => tokio::time::sleep(Duration::from_millis(u64::from(random.below(5_000)))).await,
+            5 => {
+                world.change(MappingSettings { enabled: false, ..chosen.clone() }).await;
+                world.until_state(Disabled).await;
+                put(&world, &seen, &filters, &mut next, &mut random).await;
+                follow(&world, chosen.delivery.report_failures, &mut random);
+                world.change(chosen.clone()).await;
+                world.until_state(Enabled).await;
+            }
+            6..9 => tokio::time::sleep(Duration::from_millis(u64::from(random.below(5_000)))).await,
             _ => put(&world, &seen, &filters, &mut next, &mut random).await,
         }
     }
@@ -243,7 +265,10 @@ async fn put(
     let data = json!({ "n": *number, "wanted": wanted, "bad": bad }).to_string();
     // A key is always in the same half of the stream.
     let hash = if key.is_multiple_of(2) { u128::from(key) } else { u128::MAX - u128::from(key) };
-    world.put_data(&name, hash, data.as_bytes()).await;
+    let placed = world.put_data(&name, hash, data.as_bytes()).await;
+    // Compared as text, which sequence numbers of one length may be.
+    let place = (placed.shard.to_string(), placed.sequence_number.to_string());
+    seen.lock().unwrap().places.insert(place, (name, *number));
 }
 
 async fn reshard(world: &World, random: &mut Random) {

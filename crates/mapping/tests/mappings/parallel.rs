@@ -129,3 +129,28 @@ async fn a_consumer_is_read_in_parallel_too() {
     world.put(&["g"]).await;
     assert_eq!(world.call().await.keys(), ["g"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_factor_that_is_changed_and_changed_back_leaves_no_key_behind() {
+    let mut world = world().await;
+    world.script.acts([Act::Wait]);
+    world.put_data("key-1", 0, b"0").await;
+    world.mapping(TrimHorizon, parallel(2)).await;
+    world.call().await;
+    // One of both lanes is busy and sees only the last of the changes; the other one sees each.
+    for factor in [3, 2] {
+        world.change(parallel(factor)).await;
+        world.until_state(millstream_control::MappingState::Enabled).await;
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    }
+    world.script.release();
+    for number in 2..10 {
+        world.put_data(&format!("key-{number}"), 0, b"0").await;
+    }
+    let mut left: BTreeSet<String> = (2..10).map(|number| format!("key-{number}")).collect();
+    while !left.is_empty() {
+        for key in world.call().await.keys() {
+            left.remove(&key);
+        }
+    }
+}

@@ -25,6 +25,8 @@ pub(crate) enum Act {
     /// Answers when the test says so: see [`Script::release`].
     Wait,
     Hang,
+    /// Do it after a while.
+    After(Duration, Box<Act>),
     Panic,
 }
 
@@ -89,8 +91,15 @@ impl Invoker for Script {
     async fn invoke(&self, spec: Arc<FunctionSpec>, call: Invocation) -> Result<InvokeReply, InvokeError> {
         let event = serde_json::from_slice(&call.payload).unwrap();
         let call = Call { spec, request_id: call.request_id, event, bytes: call.payload.len() };
-        let act = (self.rule.lock().unwrap())(&call);
-        self.calls.send(call).await.unwrap();
+        let mut act = (self.rule.lock().unwrap())(&call);
+        if self.calls.send(call).await.is_err() {
+            // The server was killed, and with it whoever heard of calls.
+            return pending().await;
+        }
+        while let Act::After(pause, then) = act {
+            tokio::time::sleep(pause).await;
+            act = *then;
+        }
         let mut payload = r#"{"errorType":"Scripted"}"#.to_owned();
         let function_error = match act {
             Act::Succeed => {
@@ -110,7 +119,7 @@ impl Invoker for Script {
                 payload = "null".into();
                 None
             }
-            Act::Hang => pending().await,
+            Act::Hang | Act::After(..) => pending().await,
             Act::Panic => panic!("as the script says"),
         };
         Ok(InvokeReply {

@@ -1,4 +1,4 @@
-//! A log whose control shard takes its time, as a disk does.
+//! A log whose control shard takes its time, as a disk does, and which outlives the server that writes it.
 
 use async_trait::async_trait;
 use millstream_log::{
@@ -6,13 +6,17 @@ use millstream_log::{
     Ticket,
 };
 use millstream_types::{LogShard, Position, Timestamp};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::sleep;
 
 #[derive(Debug, Default)]
 pub(crate) struct SlowLog {
-    inner: MemoryLog,
+    inner: Arc<MemoryLog>,
+    /// The server was killed: it writes nothing any more.
+    is_dead: AtomicBool,
     /// How long an append of control commands takes, in milliseconds.
     pub(crate) millis: AtomicU64,
     /// Appends of control commands so far.
@@ -21,9 +25,20 @@ pub(crate) struct SlowLog {
     pub(crate) reads: AtomicU64,
 }
 
+impl SlowLog {
+    /// What is written stays, and the next server has it. Whoever waits for this one waits for ever.
+    pub(crate) fn killed(&self) -> Self {
+        self.is_dead.store(true, Ordering::SeqCst);
+        Self { inner: Arc::clone(&self.inner), ..Self::default() }
+    }
+}
+
 #[async_trait]
 impl Log for SlowLog {
     async fn append(&self, batches: Vec<(LogShard, Batch)>, max_wait: Duration) -> Result<Ticket, Refused> {
+        if self.is_dead.load(Ordering::SeqCst) {
+            pending::<()>().await;
+        }
         if batches.iter().any(|(shard, _)| *shard == LogShard::CONTROL) {
             self.appends.fetch_add(1, Ordering::SeqCst);
             sleep(Duration::from_millis(self.millis.load(Ordering::SeqCst))).await;

@@ -2,14 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use crate::letters::Letters;
-use crate::script::{Call, Script};
+use crate::script::{Act, Call, Script};
 use crate::slow_log::SlowLog;
 use millstream_control::{
     ChangeMapping, Code, ControlCommand, CreateFunction, CreateMapping, CreateStream, DeleteMapping,
     DeliverySettings, FinishFunctionUpdate, FunctionSettings, MappingSettings, MappingState,
     RegisterConsumer, Source, StartingPosition, State, StreamMode, StreamStatus, UpdateFunction,
 };
-use millstream_engine::{Engine, NewRecord};
+use millstream_engine::{Engine, NewRecord, Placed};
 use millstream_host::clock::ManualClock;
 use millstream_mapping::{LaneStatus, Mappings, Options};
 use millstream_types::{HashKey, Home, Timestamp};
@@ -65,6 +65,18 @@ impl World {
         self.mappings.shutdown().await;
         self.lifecycle.abort();
         Self::on(self.log, self.clock, self.letters, 64).await
+    }
+
+    /// End at once, as `kill -9` does, and start again from what the log holds.
+    pub(crate) async fn crash(self) -> Self {
+        let log = self.log.killed();
+        // What of it still runs is not heard of again.
+        self.script.rule(|_| Act::Hang);
+        self.letters.hang();
+        self.lifecycle.abort();
+        let letters = self.letters.survivor();
+        drop((self.mappings, self.engine));
+        Self::on(Arc::new(log), self.clock, letters, 64).await
     }
 
     pub(crate) fn state(&self) -> Arc<State> {
@@ -215,9 +227,9 @@ impl World {
         self.engine.append(&stream, &records).await.unwrap();
     }
 
-    pub(crate) async fn put_data(&self, key: &str, hash: u128, data: &[u8]) {
+    pub(crate) async fn put_data(&self, key: &str, hash: u128, data: &[u8]) -> Placed {
         let stream = self.state().stream("s").unwrap().clone();
-        self.engine.append(&stream, &[record(key, hash, data)]).await.unwrap();
+        self.engine.append(&stream, &[record(key, hash, data)]).await.unwrap().remove(0)
     }
 
     pub(crate) async fn call(&mut self) -> Call {
