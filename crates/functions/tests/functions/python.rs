@@ -100,7 +100,7 @@ async fn what_a_handler_raises_is_told_with_its_own_frames_only() {
         })
     );
     let tail = text(&reply.log_tail);
-    assert!(tail.contains("[ERROR] ValueError: no: x\rTraceback (most recent call last):\r"), "{tail}");
+    assert!(tail.contains("[ERROR] ValueError: no: x\nTraceback (most recent call last):\n"), "{tail}");
     assert_eq!(invoke(&functions, &spec, "\"y\"").await.init, None, "an error does not cost the worker");
 }
 
