@@ -1,4 +1,5 @@
 use crate::address;
+use crate::code_options::CodeOptions;
 use crate::commands::completions::CompletionsArguments;
 use crate::commands::consumer::ConsumerArguments;
 use crate::commands::function::FunctionArguments;
@@ -171,6 +172,9 @@ pub(crate) struct ServeArguments {
 
     #[command(flatten)]
     pub(crate) handoff: HandoffOptions,
+
+    #[command(flatten)]
+    pub(crate) code: CodeOptions,
 
     #[command(flatten)]
     pub(crate) fault: FaultOptions,

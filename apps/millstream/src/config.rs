@@ -1,6 +1,7 @@
 use crate::address;
 use crate::byte_size::ByteSize;
 use crate::cli::{ServeArguments, Source};
+use crate::code_options::{Bucket, CodeOptions};
 use crate::destination_options::DestinationOptions;
 use crate::fault_options::FaultOptions;
 use crate::function_log_options::FunctionLogOptions;
@@ -43,6 +44,7 @@ struct Settings {
     function_isolation: Option<String>,
     function_network: Option<String>,
     function_handoff: Option<Vec<FromText>>,
+    function_code: Option<Vec<Bucket>>,
     max_workers: Option<usize>,
     consumers_per_stream: Option<usize>,
     limits: Option<Limits>,
@@ -139,6 +141,7 @@ pub(crate) struct Config {
     pub(crate) function_logs: FunctionLogOptions,
     pub(crate) destinations: DestinationOptions,
     pub(crate) handoff: HandoffOptions,
+    pub(crate) code: CodeOptions,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
 }
@@ -202,6 +205,7 @@ impl Config {
             function_logs,
             destinations: arguments.destinations,
             handoff: arguments.handoff.or(file.function_handoff),
+            code: arguments.code.or(file.function_code),
             encryption_keys: arguments.encryption_keys.or(file.encryption_keys),
             log_level: arguments.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
             log_format: arguments.log_format.or(file.log_format).unwrap_or_default(),

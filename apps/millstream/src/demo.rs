@@ -46,6 +46,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         tls: None,
         destinations: DestinationOptions::default(),
         handoff: crate::handoff_options::HandoffOptions::default(),
+        code: crate::code_options::CodeOptions::default(),
         credentials: None,
         encryption_keys: None,
         log: crate::log_options::LogOptions::default(),

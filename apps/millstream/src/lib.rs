@@ -5,6 +5,7 @@
 mod address;
 mod byte_size;
 mod cli;
+mod code_options;
 mod commands;
 mod config;
 mod credentials_command;

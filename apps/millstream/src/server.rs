@@ -90,6 +90,10 @@ impl Server {
         })
         .await
         .with_signed_links();
+        let lambda = match config.code.buckets() {
+            Some(buckets) => lambda.with_buckets(buckets),
+            None => lambda,
+        };
         let lifecycles = lifecycles(&engine, &lambda, config);
         gauge_list.extend(gauges::functions(&functions));
         gauge_list.extend(gauges::function_logs(&function_logs));

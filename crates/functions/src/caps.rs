@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Largest zip that may be uploaded, in bytes (AWS: 50 MB, taken as MiB).
 pub const MAX_ZIP_BYTES: usize = 50 * 1024 * 1024;
+/// Largest zip that is read from elsewhere, in bytes: what may be unzipped of it bounds it.
+pub const MAX_LARGE_ZIP_BYTES: usize = 250 * 1024 * 1024;
 /// Largest content of one zip when unzipped, in bytes (AWS: 250 MB, taken as MiB).
 pub const MAX_UNZIPPED_BYTES: u64 = 250 * 1024 * 1024;
 /// Most files and directories in one zip, those included that only its paths name.

@@ -18,6 +18,9 @@ pub const ENVIRONMENT_BYTES: usize = 4_096;
 /// Layers of a function.
 pub const LAYERS: usize = 5;
 
+/// A zip that is named and not sent.
+pub const BUCKET_ZIP_BYTES: usize = 250 * 1024 * 1024;
+
 /// Code and layers of a function, unzipped.
 pub const UNZIPPED_BYTES: u64 = 262_144_000;
 

@@ -7,6 +7,7 @@
 //! that follows (unpacking code) is derived from the control state by [`Lambda::run_lifecycle`].
 
 mod authorise;
+mod buckets;
 mod configuration;
 mod delivery;
 mod error;
@@ -27,5 +28,6 @@ mod versions;
 
 pub mod caps;
 
+pub use buckets::{Buckets, NoCode};
 pub use error::Failure;
 pub use service::{Answer, CODE_PATH, Lambda, Options};

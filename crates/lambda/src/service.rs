@@ -1,3 +1,4 @@
+use crate::buckets::Buckets;
 use crate::error::{Failure, stored_code};
 use crate::links::LinkKey;
 use crate::ops;
@@ -37,6 +38,14 @@ pub struct Lambda {
     /// The account and region that requests mean.
     home: Arc<Home>,
     pub(crate) links: Option<LinkKey>,
+    pub(crate) buckets: Option<Arc<HeldBuckets>>,
+}
+
+/// Buckets, one read at a time.
+#[derive(Debug)]
+pub(crate) struct HeldBuckets {
+    pub(crate) list: Arc<dyn Buckets>,
+    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 /// The answer to a request, ready to be sent but for the headers that every answer has.
@@ -62,7 +71,7 @@ impl Lambda {
     /// that was uploaded and whose function is not yet written down looks like one that nothing refers to.
     pub async fn start(options: Options) -> Self {
         let home = Arc::new(options.home.clone());
-        let lambda = Self { inner: Arc::new(options), home, links: None };
+        let lambda = Self { inner: Arc::new(options), home, links: None, buckets: None };
         lambda.sweep().await;
         lambda
     }
@@ -70,7 +79,7 @@ impl Lambda {
     /// The service for requests that mean another account or region of this server.
     #[must_use]
     pub fn at(&self, home: Home) -> Self {
-        Self { inner: self.inner.clone(), home: Arc::new(home), links: self.links.clone() }
+        Self { home: Arc::new(home), ..self.clone() }
     }
 
     /// Whether a path has the form of Lambda's REST paths: an API version in front, as in `/2015-03-31/functions`.
@@ -163,6 +172,13 @@ impl Lambda {
         });
         let layers = state.layers.values().flat_map(|layer| layer.versions.values());
         functions.chain(layers.map(|version| &version.code.key)).filter_map(|key| key.parse().ok()).collect()
+    }
+
+    /// Take code from `buckets` too.
+    #[must_use]
+    pub fn with_buckets(self, buckets: Arc<dyn Buckets>) -> Self {
+        let held = HeldBuckets { list: buckets, turn: tokio::sync::Mutex::new(()) };
+        Self { buckets: Some(Arc::new(held)), ..self }
     }
 
     pub(crate) fn with_links(self, key: LinkKey) -> Self {

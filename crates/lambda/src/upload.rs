@@ -1,5 +1,6 @@
 //! Code that comes with a request.
 
+use crate::buckets::Object;
 use crate::service::Lambda;
 use crate::{Failure, caps, error};
 use bytes::Bytes;
@@ -12,8 +13,7 @@ use std::fmt::Write;
 #[derive(Debug)]
 pub(crate) struct Upload<'a> {
     pub(crate) zip_file: Option<&'a Bytes>,
-    /// Any of the members that point to S3.
-    pub(crate) from_s3: bool,
+    pub(crate) object: Object<'a>,
 }
 
 /// Whether a function is code, or runs somewhere else. The API's word for the latter is a container image.
@@ -22,12 +22,16 @@ pub(crate) fn is_elsewhere(function: &Function) -> bool {
 }
 
 impl Lambda {
-    /// Store the zip that came with a request. It is durable when this returns, though nothing refers to it yet.
+    /// Store the zip that came with a request, or that it names. It is durable when this returns, though nothing refers to it yet.
     pub(crate) async fn store(&self, upload: Upload<'_>) -> Result<CodeRef, Failure> {
-        if upload.from_s3 {
-            return Err(Failure::invalid(
-                "Code in S3 is not supported by this version of Millstream. Give the code itself as ZipFile.",
-            ));
+        if upload.object.is_named() {
+            if upload.zip_file.is_some() {
+                return Err(Failure::invalid(
+                    "Please do not provide other FunctionCode parameters when providing a ZipFile.",
+                ));
+            }
+            let zip = self.zip_of(upload.object).await?;
+            return self.functions().code().put_large_zip(zip).await.map_err(error::upload);
         }
         let zip =
             upload.zip_file.ok_or_else(|| Failure::invalid("Please provide a source for function code."))?;
@@ -77,7 +81,7 @@ impl Lambda {
             Failure::service("The server could not read the code that it stored.", &error)
         })?;
         let zip = code.get_zip(&key).await.map_err(error::stored_code)?;
-        Ok(code.put_zip(zip).await.map_err(error::stored_code)?.unzipped_size)
+        Ok(code.put_large_zip(zip).await.map_err(error::stored_code)?.unzipped_size)
     }
 }
 

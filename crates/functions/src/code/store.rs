@@ -80,7 +80,16 @@ impl CodeStore {
 
     /// Check and store a zip. It is on disk when this returns. Storing the same bytes again changes nothing.
     pub async fn put_zip(&self, zip: Bytes) -> Result<CodeRef, CodeError> {
-        let (size, limit) = (zip.len(), caps::MAX_ZIP_BYTES);
+        self.put_within(zip, caps::MAX_ZIP_BYTES).await
+    }
+
+    /// [`CodeStore::put_zip`] of one that was not sent with a request and may be larger.
+    pub async fn put_large_zip(&self, zip: Bytes) -> Result<CodeRef, CodeError> {
+        self.put_within(zip, caps::MAX_LARGE_ZIP_BYTES).await
+    }
+
+    async fn put_within(&self, zip: Bytes, limit: usize) -> Result<CodeRef, CodeError> {
+        let size = zip.len();
         if size > limit {
             return Err(BadZip::TooLarge { size, limit }.into());
         }

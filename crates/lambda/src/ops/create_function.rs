@@ -1,4 +1,5 @@
 use super::Handle;
+use crate::buckets::Object;
 use crate::configuration::{View, describe};
 use crate::names::Target;
 use crate::service::{Context, Lambda};
@@ -115,7 +116,11 @@ async fn code_given(
     let stored = lambda
         .store(Upload {
             zip_file: input.code.zip_file.as_ref(),
-            from_s3: input.code.s3_bucket.is_some() || input.code.s3_key.is_some(),
+            object: Object {
+                bucket: input.code.s3_bucket.as_deref(),
+                key: input.code.s3_key.as_deref(),
+                version: input.code.s3_object_version.as_deref(),
+            },
         })
         .await?;
     lambda.check_unzipped(stored.unzipped_size, &settings.layers).await?;

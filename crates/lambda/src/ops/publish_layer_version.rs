@@ -1,4 +1,5 @@
 use super::Handle;
+use crate::buckets::Object;
 use crate::layers::{item, layer_arn};
 use crate::service::{Context, Lambda};
 use crate::upload::{Upload, code_of};
@@ -17,7 +18,11 @@ impl Handle for api::PublishLayerVersion {
         let stored = lambda
             .store(Upload {
                 zip_file: input.content.zip_file.as_ref(),
-                from_s3: input.content.s3_bucket.is_some() || input.content.s3_key.is_some(),
+                object: Object {
+                    bucket: input.content.s3_bucket.as_deref(),
+                    key: input.content.s3_key.as_deref(),
+                    version: input.content.s3_object_version.as_deref(),
+                },
             })
             .await?;
         let runtimes = input.compatible_runtimes.unwrap_or_default();

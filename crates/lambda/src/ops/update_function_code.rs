@@ -1,4 +1,5 @@
 use super::Handle;
+use crate::buckets::Object;
 use crate::configuration::{View, describe};
 use crate::names::Target;
 use crate::service::{Context, Lambda};
@@ -59,9 +60,13 @@ async fn code_given(
     input: &UpdateFunctionCodeRequest,
     function: &Function,
 ) -> Result<Code, Failure> {
-    let from_s3 = input.s3_bucket.is_some() || input.s3_key.is_some();
+    let object = Object {
+        bucket: input.s3_bucket.as_deref(),
+        key: input.s3_key.as_deref(),
+        version: input.s3_object_version.as_deref(),
+    };
     if is_elsewhere(function) {
-        if from_s3 || input.zip_file.is_some() {
+        if object.is_named() || input.zip_file.is_some() {
             return Err(Failure::invalid(
                 "Please don't provide ZipFile or S3 location when updating a function with packageType Image.",
             ));
@@ -76,7 +81,7 @@ async fn code_given(
             "Please don't provide ImageUri when updating a function with packageType Zip.",
         ));
     }
-    let stored = lambda.store(Upload { zip_file: input.zip_file.as_ref(), from_s3 }).await?;
+    let stored = lambda.store(Upload { zip_file: input.zip_file.as_ref(), object }).await?;
     lambda.check_unzipped(stored.unzipped_size, &function.shown().1.layers).await?;
     Ok(code_of(&stored))
 }

@@ -4,7 +4,7 @@ mod deploy;
 mod invoke;
 mod layer;
 mod logs;
-mod package;
+pub(crate) mod package;
 mod runtimes;
 mod show;
 mod watch;

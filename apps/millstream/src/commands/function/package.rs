@@ -53,28 +53,8 @@ impl Package {
             return Self::new(zip, Vec::new());
         }
         ensure!(path.is_dir(), "{shown} is neither a directory nor a .zip file");
-        let files = files(path, exclude)?;
-        ensure!(!files.is_empty(), "there is nothing in {shown} to deploy");
-        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-        let mut unzipped = 0;
-        for (name, file) in &files {
-            let whole = || format!("cannot read {}", file.display());
-            let executable = file.metadata().with_context(whole)?.permissions().mode() & 0o111 != 0;
-            let bytes = millstream_host::fs::read(file).with_context(whole)?;
-            unzipped += u64::try_from(bytes.len())?;
-            ensure!(
-                unzipped <= caps::UNZIPPED_BYTES,
-                "{shown} holds more than {} MiB, which is the most; {IGNORE_FILE} can leave files out",
-                caps::UNZIPPED_BYTES >> 20
-            );
-            let options = SimpleFileOptions::default()
-                .compression_method(CompressionMethod::Deflated)
-                .last_modified_time(DateTime::default())
-                .unix_permissions(if executable { 0o755 } else { 0o644 });
-            zip.start_file(name.as_str(), options)?;
-            zip.write_all(&bytes)?;
-        }
-        Self::new(zip.finish()?.into_inner(), files.into_iter().map(|(name, _)| name).collect())
+        let (zip, paths) = zipped(path, exclude)?;
+        Self::new(zip, paths)
     }
 
     fn new(zip: Vec<u8>, paths: Vec<String>) -> Result<Self> {
@@ -92,6 +72,33 @@ impl Package {
     pub(super) fn has(&self, path: &str) -> Option<bool> {
         (!self.paths.is_empty()).then(|| self.paths.iter().any(|known| known == path))
     }
+}
+
+/// A directory as a zip, and the paths in it.
+pub(crate) fn zipped(path: &Path, exclude: &[String]) -> Result<(Vec<u8>, Vec<String>)> {
+    let shown = path.display();
+    let files = files(path, exclude)?;
+    ensure!(!files.is_empty(), "there is nothing in {shown} to deploy");
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let mut unzipped = 0;
+    for (name, file) in &files {
+        let whole = || format!("cannot read {}", file.display());
+        let executable = file.metadata().with_context(whole)?.permissions().mode() & 0o111 != 0;
+        let bytes = millstream_host::fs::read(file).with_context(whole)?;
+        unzipped += u64::try_from(bytes.len())?;
+        ensure!(
+            unzipped <= caps::UNZIPPED_BYTES,
+            "{shown} holds more than {} MiB, which is the most; {IGNORE_FILE} can leave files out",
+            caps::UNZIPPED_BYTES >> 20
+        );
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .last_modified_time(DateTime::default())
+            .unix_permissions(if executable { 0o755 } else { 0o644 });
+        zip.start_file(name.as_str(), options)?;
+        zip.write_all(&bytes)?;
+    }
+    Ok((zip.finish()?.into_inner(), files.into_iter().map(|(name, _)| name).collect()))
 }
 
 /// Files below a directory with their names in the zip, in the order of the names.
