@@ -41,7 +41,9 @@ impl Lambda {
             tag_keys: None,
             own: &own,
         };
-        caller.may(&action(operation), &resource, facts, None).map_err(|denial| denied(&denial))?;
+        let policy = self.policy_of(operation, request);
+        let allowed = caller.may(&action(operation), &resource, facts, policy.as_ref());
+        allowed.map_err(|denial| denied(&denial))?;
         self.authorise_what_it_uses(caller, operation, request, &named)
     }
 
@@ -56,8 +58,9 @@ impl Lambda {
     ) -> Result<(), Failure> {
         for layer in &named.layers {
             let layer = self.canonical(layer);
+            let policy = self.policy_of_layer(&layer);
             caller
-                .may("lambda:GetLayerVersion", &layer, Facts::default(), None)
+                .may("lambda:GetLayerVersion", &layer, Facts::default(), policy.as_ref())
                 .map_err(|denial| denied(&denial))?;
         }
         if let Some(role) = &named.role {
@@ -170,6 +173,39 @@ impl Lambda {
             Some(text) => self.canonical(text),
             None => "*".to_owned(),
         }
+    }
+
+    /// The resource policy of what a request is about.
+    fn policy_of(&self, operation: Operation, request: &RestRequest<'_>) -> Option<Policy> {
+        let label = |name: &str| request.labels.get(name);
+        if let Some(name) = label("FunctionName").or_else(|| label("ResourceArn")) {
+            return self.policy_of_function(name, request.query.get("Qualifier"));
+        }
+        if let (Some(layer), Some(version)) = (label("LayerName"), label("VersionNumber")) {
+            let layer = self.layer_name(layer).ok()?;
+            return self.policy_of_layer(&self.home().arn("lambda", format_args!("layer:{layer}:{version}")));
+        }
+        if operation == Operation::GetLayerVersionByArn {
+            return self.policy_of_layer(&self.canonical(request.query.get("Arn")?));
+        }
+        None
+    }
+
+    /// That of the version or alias, if one is named.
+    pub(crate) fn policy_of_function(&self, name: &str, qualifier: Option<&str>) -> Option<Policy> {
+        let target = Target::parse(self.home(), name).ok()?.with_qualifier(qualifier).ok()?;
+        let function = self.named_function(&target.name)?;
+        let policy = function.policies.get(target.qualifier.as_deref().unwrap_or_default())?;
+        // It was read when it was put.
+        Policy::parse(&policy.text, Kind::Resource).ok()
+    }
+
+    fn policy_of_layer(&self, arn: &str) -> Option<Policy> {
+        let (layer, version) = arn.split_once(":layer:")?.1.split_once(':')?;
+        let state = self.control().state();
+        let version = state.layer_version(&self.home().key(layer), version.parse().ok()?)?;
+        let policy = version.policy.as_ref().filter(|_| version.arn == arn)?;
+        Policy::parse(&policy.text, Kind::Resource).ok()
     }
 
     /// An ARN with this server's partition in it; `*` for what is none.

@@ -19,13 +19,19 @@ mod names;
 mod openmetrics;
 mod ops;
 mod page;
+mod policy;
 mod service;
 mod settings;
 mod tagged;
 mod upload;
+mod url_call;
+mod url_cors;
+mod urls;
 mod versions;
 
 pub mod caps;
 
 pub use error::Failure;
 pub use service::{Answer, CODE_PATH, Lambda, Options};
+pub use url_call::{UrlAnswer, UrlRequest, UrlTarget};
+pub use urls::{URL_ID_CHARS, URL_PATH};

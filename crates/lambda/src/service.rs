@@ -1,6 +1,7 @@
 use crate::error::{Failure, stored_code};
 use crate::links::LinkKey;
 use crate::ops;
+use crate::urls::UrlIndex;
 use bytes::Bytes;
 use millstream_api_lambda::{self as api, Error, ErrorCode, Operation};
 use millstream_control_node::ControlHandle;
@@ -36,6 +37,7 @@ pub struct Lambda {
     inner: Arc<Options>,
     /// The account and region that requests mean.
     home: Arc<Home>,
+    urls: Arc<UrlIndex>,
     pub(crate) links: Option<LinkKey>,
 }
 
@@ -62,7 +64,7 @@ impl Lambda {
     /// that was uploaded and whose function is not yet written down looks like one that nothing refers to.
     pub async fn start(options: Options) -> Self {
         let home = Arc::new(options.home.clone());
-        let lambda = Self { inner: Arc::new(options), home, links: None };
+        let lambda = Self { inner: Arc::new(options), home, urls: Arc::default(), links: None };
         lambda.sweep().await;
         lambda
     }
@@ -70,7 +72,7 @@ impl Lambda {
     /// The service for requests that mean another account or region of this server.
     #[must_use]
     pub fn at(&self, home: Home) -> Self {
-        Self { inner: self.inner.clone(), home: Arc::new(home), links: self.links.clone() }
+        Self { home: Arc::new(home), ..self.clone() }
     }
 
     /// Whether a path has the form of Lambda's REST paths: an API version in front, as in `/2015-03-31/functions`.
@@ -171,6 +173,10 @@ impl Lambda {
 
     pub(crate) fn endpoint(&self) -> &str {
         &self.inner.endpoint
+    }
+
+    pub(crate) fn urls(&self) -> &UrlIndex {
+        &self.urls
     }
 
     pub(crate) fn control(&self) -> &ControlHandle {

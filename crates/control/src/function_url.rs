@@ -1,0 +1,41 @@
+use millstream_types::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A URL of a function, or of one of its aliases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionUrl {
+    /// What names it among all: lower-case letters and digits.
+    pub id: String,
+    pub settings: UrlSettings,
+    pub created: Timestamp,
+    pub modified: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UrlSettings {
+    pub auth: UrlAuth,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<UrlCors>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UrlAuth {
+    /// Whoever the resource policy lets in, and that may be everybody.
+    None,
+    /// Requests are signed.
+    Iam,
+}
+
+/// What pages of other origins may do. What is `None` was not given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UrlCors {
+    pub credentials: Option<bool>,
+    pub headers: Option<Vec<String>>,
+    pub methods: Option<Vec<String>>,
+    pub origins: Option<Vec<String>>,
+    pub expose: Option<Vec<String>>,
+    pub max_age_secs: Option<u32>,
+}
