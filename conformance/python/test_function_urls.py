@@ -20,6 +20,13 @@ from support.server import ACCOUNT, REGION, Server
 from test_security import client, made
 
 ECHO = "def handler(event, context):\n    return event\n"
+FORBIDDEN = {"Message": "Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}
+RESULTS = """
+import base64, json
+
+def handler(event, context):
+    return json.loads(base64.b64decode(event["body"]))
+"""
 ANSWERS = """
 def handler(event, context):
     path = event["rawPath"]
@@ -27,6 +34,18 @@ def handler(event, context):
         raise ValueError("no")
     if path == "/odd":
         return {"statusCode": "none"}
+    if path == "/split":
+        return {"statusCode": 200, "headers": {"x-a": "a\\r\\nx-b: b"}}
+    if path == "/many":
+        return {"statusCode": 200, "cookies": ["a=1"] * 40_000}
+    if path == "/exits":
+        import os
+        os._exit(1)
+    if path == "/large":
+        return "x" * (7 << 20)
+    if path == "/slow":
+        import time
+        time.sleep(60)
     if path == "/binary":
         return {"statusCode": 200, "body": "AAEC", "isBase64Encoded": True, "headers": {"content-type": "image/png"}}
     return {"statusCode": 201, "body": "made", "headers": {"content-type": "text/plain", "x-count": 3}, "cookies": ["a=1", "b=2; Path=/"]}
@@ -88,9 +107,44 @@ class FunctionUrls(ServerCase):
         self.assertEqual(headers.get_all("Set-Cookie"), ["a=1", "b=2; Path=/"])
         status, headers, body = call(url, "/binary")
         self.assertEqual((status, body, headers["Content-Type"]), (200, b"\x00\x01\x02", "image/png"))
-        for path in ("/fails", "/odd"):
-            status, _, body = call(url, path)
-            self.assertEqual((status, json.loads(body)), (502, {"Message": "Internal Server Error"}), path)
+        for path in ("/fails", "/odd", "/split", "/many", "/exits", "/large"):
+            status, headers, body = call(url, path)
+            self.assertEqual((status, body, headers["Content-Type"]), (502, b"Internal Server Error", "application/json"), path)
+        self.functions.update_function_configuration(FunctionName="url-answers", Timeout=1)
+        self.functions.get_waiter("function_updated_v2").wait(FunctionName="url-answers")
+        status, _, body = call(url, "/slow")
+        self.assertEqual((status, body), (502, b"Internal Server Error"))
+
+    def test_results_without_a_status(self):
+        """As recorded of AWS: JSON is written anew without blanks, text goes out as it is."""
+        url = self.url("url-results", RESULTS)
+        for result, sent in (({"hello": "world"}, b'{"hello":"world"}'), (["hello", 3, True], b'["hello",3,true]'), ("hello", b"hello"),
+                             (3, b"3"), (3.1, b"3.1"), (True, b"true"), (None, b"null"), ({"body": "b"}, b'{"body":"b"}'),
+                             ({"statusCode": 200, "body": "body123"}, b"body123"), ({"statusCode": 200}, b""),
+                             ({"statusCode": 200, "body": {"a": 1}}, b'{"a":1}')):
+            status, headers, body = call(url, "/", "POST", json.dumps(result).encode(), {"Content-Type": "application/octet-stream"})
+            self.assertEqual((status, body, headers["Content-Type"]), (200, sent, "application/json"), result)
+        status, headers, body = call(url, "/", "POST", b'{"statusCode":"418","body":"i am a teapot"}', {"Content-Type": "a/b"})
+        self.assertEqual((status, body), (418, b"i am a teapot"))
+        for status in (204, 304):
+            got, _, body = call(url, "/", "POST", json.dumps({"statusCode": status, "body": ""}).encode(), {"Content-Type": "a/b"})
+            self.assertEqual((got, body), (status, b""))
+
+    def test_every_method_reaches_the_function(self):
+        url = self.url("url-methods", "def handler(event, context):\n    return {'statusCode': 200, 'headers': {'x-method': event['requestContext']['http']['method']}, 'body': 'b'}\n")
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            status, headers, body = call(url, "/", method)
+            self.assertEqual((status, headers["x-method"], body), (200, method, b"" if method == "HEAD" else b"b"))
+
+    def test_headers_say_where_a_request_came_from(self):
+        url = self.url("url-forwarded", ECHO)
+        port = str(urllib.parse.urlsplit(url).port)
+        _, _, body = call(url)
+        headers = json.loads(body)["headers"]
+        self.assertEqual([headers[f"x-forwarded-{name}"] for name in ("for", "proto", "port")], ["127.0.0.1", "http", port])
+        _, _, body = call(url, headers={"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https", "X-Forwarded-Port": "443"})
+        headers = json.loads(body)["headers"]
+        self.assertEqual([headers[f"x-forwarded-{name}"] for name in ("for", "proto", "port")], ["192.0.2.1,127.0.0.1", "http", port])
 
     def test_the_host_may_name_the_function_too(self):
         url = urllib.parse.urlsplit(self.url("url-host", ECHO))
@@ -128,7 +182,11 @@ class FunctionUrls(ServerCase):
         self.assertEqual((status, list(json.loads(body))), (413, ["Message"]))
         self.functions.delete_function_url_config(FunctionName="url-limits")
         status, _, body = call(url)
-        self.assertEqual((status, json.loads(body)), (403, {"Message": "Forbidden"}))
+        self.assertEqual((status, json.loads(body)), (403, {"Message": None}))
+        missing = url.replace(url.rstrip("/").rsplit("/", 1)[1], "0123456789abcdefghijklmnopqrstuv")
+        status, headers, body = call(missing)
+        self.assertEqual((status, body, headers["Content-Type"], headers["x-amzn-ErrorType"]),
+                         (403, b'{"Message":null}', "application/json", "AccessDeniedException"))
 
     def test_no_invocation_is_let_through_beyond_the_reserved_ones(self):
         url = self.url("url-throttled", ECHO)
@@ -237,7 +295,7 @@ class LockedUrls(unittest.TestCase):
     def test_everybody_is_let_in_by_policy_only(self):
         url = self.url("open", "NONE")
         status, _, body = call(url)
-        self.assertEqual((status, json.loads(body)), (403, {"Message": "Forbidden"}))
+        self.assertEqual((status, json.loads(body)), (403, FORBIDDEN))
         self.permit("open", "*", "NONE")
         self.assertEqual(call(url)[0], 200)
 

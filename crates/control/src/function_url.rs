@@ -18,6 +18,18 @@ pub struct UrlSettings {
     pub auth: UrlAuth,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<UrlCors>,
+    /// `None` is `Buffered`; what was not given is not shown either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<UrlMode>,
+}
+
+/// How a function's result goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UrlMode {
+    /// Whole, once the function is done.
+    Buffered,
+    /// As the function writes it.
+    ResponseStream,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

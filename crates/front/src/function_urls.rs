@@ -47,7 +47,7 @@ async fn run(front: &Front, arrived: &Arrived<'_>, (id, path): (&str, &str), bod
     let lower = id.to_ascii_lowercase();
     let Some(target) = front.lambda.function_url_target(&lower) else {
         body::discard(body);
-        return UrlAnswer::forbidden();
+        return UrlAnswer::unknown();
     };
     let headers: Vec<(&str, &str)> = parts
         .headers
@@ -66,6 +66,7 @@ async fn run(front: &Front, arrived: &Arrived<'_>, (id, path): (&str, &str), bod
         protocol: &protocol,
         host,
         source_ip: arrived.peer.address,
+        secure: arrived.peer.secure,
         now: front.clock.now(),
     };
     if let Some(answer) = target.preflight(&request) {
@@ -157,13 +158,11 @@ fn written(answer: UrlAnswer) -> Answer {
     let mut out = Response::new(whole(answer.body));
     *out.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     for (name, value) in answer.headers {
-        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
-            (Ok(name), Ok(value)) => drop(out.headers_mut().append(name, value)),
-            (Err(_), _) | (_, Err(_)) => {
-                let refused =
-                    UrlAnswer::refused(502, "InternalServerErrorException", "Internal Server Error");
-                return written(refused);
-            }
+        let name = HeaderName::from_bytes(name.as_bytes()).ok();
+        let header = name.zip(HeaderValue::from_str(&value).ok());
+        // There is a most of headers that an answer can have.
+        if !header.is_some_and(|(name, value)| out.headers_mut().try_append(name, value).is_ok()) {
+            return written(UrlAnswer::bad_gateway());
         }
     }
     out

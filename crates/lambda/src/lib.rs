@@ -24,6 +24,7 @@ mod service;
 mod settings;
 mod tagged;
 mod upload;
+mod url_answer;
 mod url_call;
 mod url_cors;
 mod urls;
@@ -33,5 +34,6 @@ pub mod caps;
 
 pub use error::Failure;
 pub use service::{Answer, CODE_PATH, Lambda, Options};
-pub use url_call::{UrlAnswer, UrlRequest, UrlTarget};
+pub use url_answer::UrlAnswer;
+pub use url_call::{UrlRequest, UrlTarget};
 pub use urls::{URL_ID_CHARS, URL_PATH};

@@ -1,8 +1,9 @@
-//! A request to a function URL: from HTTP to an event of format 2.0, and from the function's result back (Developer Guide,
-//! "Invoking Lambda function URLs").
+//! A request to a function URL: who may make it, and from HTTP to an event of format 2.0 (Developer Guide, "Invoking Lambda
+//! function URLs").
 
 use crate::error;
 use crate::service::Lambda;
+use crate::url_answer::{NOT_PASSED_ON, UrlAnswer, answer_of};
 use crate::url_cors::{self, Cors};
 use crate::urls::FoundUrl;
 use crate::{Failure, caps};
@@ -11,7 +12,7 @@ use millstream_api_lambda::ErrorCode;
 use millstream_control::UrlAuth;
 use millstream_functions::Invocation;
 use millstream_iam::{Caller, Facts};
-use millstream_shapes::{ErrorName, percent_decode};
+use millstream_shapes::percent_decode;
 use millstream_types::{Home, Timestamp};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -38,31 +39,10 @@ pub struct UrlRequest<'a> {
     pub protocol: &'a str,
     pub host: &'a str,
     pub source_ip: Option<IpAddr>,
+    /// Whether it came by TLS.
+    pub secure: bool,
     pub now: Timestamp,
 }
-
-/// What goes back.
-#[derive(Clone, Debug)]
-pub struct UrlAnswer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Bytes,
-    /// What the front should log if something went wrong on the way, not in the function.
-    pub failure: Option<Failure>,
-}
-
-/// Headers that are about one connection, or are made anew.
-const NOT_PASSED_ON: [&str; 9] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 impl UrlTarget {
     /// Whether requests must be signed.
@@ -85,38 +65,6 @@ impl UrlTarget {
         let asked = header(request.headers, "access-control-request-method")?;
         let cors = self.cors(request).filter(|_| request.method == "OPTIONS")?;
         Some(UrlAnswer { status: 200, headers: cors.preflight(asked), body: Bytes::new(), failure: None })
-    }
-}
-
-impl UrlAnswer {
-    /// An answer of Lambda itself, in the form that function URLs have.
-    pub fn refused(status: u16, code: &str, message: &str) -> Self {
-        let headers = vec![
-            ("content-type".to_owned(), "application/json".to_owned()),
-            ("x-amzn-errortype".to_owned(), code.to_owned()),
-        ];
-        Self { status, headers, body: json!({ "Message": message }).to_string().into(), failure: None }
-    }
-
-    /// For whoever may not, and for URLs that are not there.
-    pub fn forbidden() -> Self {
-        Self::refused(403, "AccessDeniedException", "Forbidden")
-    }
-
-    /// The function failed, or answered what cannot be made an answer of.
-    fn bad_gateway() -> Self {
-        Self::refused(502, "InternalServerErrorException", "Internal Server Error")
-    }
-
-    fn of_failure(failure: Failure) -> Self {
-        let error = &failure.error;
-        let answer = match error.code.status() {
-            413 => Self::refused(413, "RequestEntityTooLargeException", &error.message),
-            429 => Self::refused(429, "TooManyRequestsException", &error.message),
-            _ if error.code == ErrorCode::AccessDeniedException => Self::forbidden(),
-            _ => Self::bad_gateway(),
-        };
-        Self { failure: Some(failure), ..answer }
     }
 }
 
@@ -226,6 +174,7 @@ fn event(target: &UrlTarget, caller: Option<&Caller>, request: &UrlRequest<'_>, 
         }
     }
     headers.entry("host").or_insert_with(|| request.host.to_owned());
+    forwarded(&mut headers, request);
     let mut event = Map::new();
     event.insert("version".into(), "2.0".into());
     event.insert("routeKey".into(), "$default".into());
@@ -248,6 +197,19 @@ fn event(target: &UrlTarget, caller: Option<&Caller>, request: &UrlRequest<'_>, 
     }
     event.insert("isBase64Encoded".into(), (!body.is_empty() && text.is_none()).into());
     Value::Object(event)
+}
+
+/// What AWS's front says of a connection. What proxies say of those before it stands first; of the connection to this server
+/// they cannot say anything.
+fn forwarded(headers: &mut BTreeMap<&str, String>, request: &UrlRequest<'_>) {
+    if let Some(ip) = request.source_ip {
+        join(headers.entry("x-forwarded-for").or_default(), &ip.to_string());
+    }
+    let (scheme, usual) = if request.secure { ("https", "443") } else { ("http", "80") };
+    let named = request.host.rsplit_once(':').map(|(_, port)| port);
+    let port = named.filter(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    headers.insert("x-forwarded-proto", scheme.to_owned());
+    headers.insert("x-forwarded-port", port.unwrap_or(usual).to_owned());
 }
 
 fn context(target: &UrlTarget, caller: Option<&Caller>, request: &UrlRequest<'_>) -> Value {
@@ -334,135 +296,10 @@ fn clf(time: Timestamp) -> String {
     format!("{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000")
 }
 
-/// A function's result as an answer; `None` if it is none. A result without `statusCode` is the body itself.
-fn answer_of(payload: &Bytes) -> Option<UrlAnswer> {
-    let result: Value = serde_json::from_slice(payload).ok()?;
-    let json_body = ("content-type".to_owned(), "application/json".to_owned());
-    let members = match result {
-        Value::Object(members) if members.contains_key("statusCode") => members,
-        _ => {
-            return Some(UrlAnswer {
-                status: 200,
-                headers: vec![json_body],
-                body: payload.clone(),
-                failure: None,
-            });
-        }
-    };
-    let status = match members.get("statusCode")? {
-        Value::String(text) => text.parse().ok()?,
-        number => u16::try_from(number.as_u64()?).ok()?,
-    };
-    if !(200..=599).contains(&status) {
-        return None;
-    }
-    let mut headers = Vec::new();
-    for (name, value) in given(&members, "headers", Value::as_object).ok()?.into_iter().flatten() {
-        let name = name.to_ascii_lowercase();
-        if !NOT_PASSED_ON.contains(&name.as_str()) {
-            headers.push((name, scalar(value)?));
-        }
-    }
-    if !headers.iter().any(|(name, _)| name == "content-type") {
-        headers.push(json_body);
-    }
-    for cookie in given(&members, "cookies", Value::as_array).ok()?.into_iter().flatten() {
-        headers.push(("set-cookie".to_owned(), cookie.as_str()?.to_owned()));
-    }
-    let encoded = given(&members, "isBase64Encoded", Value::as_bool).ok()?.unwrap_or(false);
-    let text = given(&members, "body", Value::as_str).ok()?.unwrap_or_default();
-    let body =
-        if encoded { base64_simd::STANDARD.decode_to_vec(text).ok()?.into() } else { text.to_owned().into() };
-    Some(UrlAnswer { status, headers, body, failure: None })
-}
-
-/// A member of another type than it must have.
-#[derive(Debug)]
-struct WrongType;
-
-/// A member of a result, if it is there and not null.
-fn given<'a, T>(
-    members: &'a Map<String, Value>,
-    name: &str,
-    read: impl FnOnce(&'a Value) -> Option<T>,
-) -> Result<Option<T>, WrongType> {
-    match members.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => read(value).map(Some).ok_or(WrongType),
-    }
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(is) => Some(is.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{answer_of, clf, is_text, query_parameters};
-    use bytes::Bytes;
+    use super::{clf, is_text, query_parameters};
     use millstream_types::Timestamp;
-
-    type Told = (u16, Vec<(String, String)>, Bytes);
-
-    fn told(result: &'static str) -> Option<Told> {
-        answer_of(&Bytes::from_static(result.as_bytes()))
-            .map(|answer| (answer.status, answer.headers, answer.body))
-    }
-
-    #[test]
-    fn a_result_without_a_status_is_the_body() {
-        for result in [r#"{"a":1}"#, "\"text\"", "null", "[1]", r#"{"body":"b"}"#] {
-            let (status, headers, body) = told(result).unwrap();
-            assert_eq!((status, body.as_ref()), (200, result.as_bytes()));
-            assert_eq!(headers, [("content-type".to_owned(), "application/json".to_owned())]);
-        }
-    }
-
-    #[test]
-    fn a_result_with_a_status_says_everything() {
-        let (status, headers, body) = told(
-            r#"{"statusCode":201,"headers":{"X-Count":3,"Content-Type":"text/plain","Connection":"close"},
-                "cookies":["a=1","b=2"],"body":"aGk=","isBase64Encoded":true}"#,
-        )
-        .unwrap();
-        assert_eq!((status, body.as_ref()), (201, &b"hi"[..]));
-        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut sorted = headers;
-        sorted.sort();
-        assert_eq!(
-            sorted,
-            [
-                header("content-type", "text/plain"),
-                header("set-cookie", "a=1"),
-                header("set-cookie", "b=2"),
-                header("x-count", "3"),
-            ]
-        );
-        assert_eq!(told(r#"{"statusCode":"404"}"#).unwrap().0, 404);
-    }
-
-    #[test]
-    fn a_result_that_is_no_answer_is_none() {
-        for result in [
-            "",
-            "not json",
-            r#"{"statusCode":"ok"}"#,
-            r#"{"statusCode":99}"#,
-            r#"{"statusCode":600}"#,
-            r#"{"statusCode":200,"headers":[]}"#,
-            r#"{"statusCode":200,"headers":{"a":["b"]}}"#,
-            r#"{"statusCode":200,"cookies":[1]}"#,
-            r#"{"statusCode":200,"body":{}}"#,
-            r#"{"statusCode":200,"body":"%","isBase64Encoded":true}"#,
-        ] {
-            assert!(told(result).is_none(), "{result}");
-        }
-    }
 
     #[test]
     fn the_query_is_taken_apart() {

@@ -6,7 +6,7 @@ use crate::service::Lambda;
 use api::{Cors, FunctionUrlAuthType, FunctionUrlConfig, InvokeMode};
 use imbl::OrdMap;
 use millstream_api_lambda as api;
-use millstream_control::{ChangeFunctionUrl, Function, FunctionUrl, UrlAuth, UrlChange, UrlCors};
+use millstream_control::{ChangeFunctionUrl, Function, FunctionUrl, UrlAuth, UrlChange, UrlCors, UrlMode};
 use millstream_host::entropy;
 use millstream_types::{Arn, Home, Timestamp};
 use std::collections::HashMap;
@@ -95,7 +95,10 @@ impl Lambda {
                 UrlAuth::None => FunctionUrlAuthType::None,
                 UrlAuth::Iam => FunctionUrlAuthType::AwsIam,
             },
-            invoke_mode: Some(InvokeMode::Buffered),
+            invoke_mode: url.settings.mode.map(|mode| match mode {
+                UrlMode::Buffered => InvokeMode::Buffered,
+                UrlMode::ResponseStream => InvokeMode::ResponseStream,
+            }),
         }
     }
 
@@ -148,9 +151,10 @@ fn show_cors(cors: &UrlCors) -> Cors {
     }
 }
 
-/// Refuse what would be answered otherwise than asked for.
-pub(crate) fn check_mode(mode: Option<&InvokeMode>) -> Result<(), Failure> {
-    Failure::unless_built([(mode == Some(&InvokeMode::ResponseStream), "InvokeMode RESPONSE_STREAM")])
+/// The mode that was asked for. One that would not be kept to is refused.
+pub(crate) fn mode(asked: Option<&InvokeMode>) -> Result<Option<UrlMode>, Failure> {
+    Failure::unless_built([(asked == Some(&InvokeMode::ResponseStream), "InvokeMode RESPONSE_STREAM")])?;
+    Ok(asked.map(|_buffered| UrlMode::Buffered))
 }
 
 fn iso(time: Timestamp) -> String {

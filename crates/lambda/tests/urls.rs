@@ -41,7 +41,7 @@ async fn a_url_is_made_shown_changed_and_deleted() {
     assert_eq!(made.status, 201);
     id_of(&made.body["FunctionUrl"]);
     assert_eq!(made.body["FunctionArn"], format!("{FUNCTION_ARN}:f"));
-    assert_eq!((&made.body["AuthType"], &made.body["InvokeMode"]), (&json!("NONE"), &json!("BUFFERED")));
+    assert_eq!((&made.body["AuthType"], made.body.get("InvokeMode")), (&json!("NONE"), None));
     assert_eq!((&made.body["Cors"], &made.body["CreationTime"]), (&cors, &json!("2023-11-14T22:13:20.123Z")));
     let got = world.call("GET", URL, Value::Null).await;
     assert_eq!((got.status, &got.body["FunctionUrl"]), (200, &made.body["FunctionUrl"]));
@@ -51,7 +51,10 @@ async fn a_url_is_made_shown_changed_and_deleted() {
         (changed.status, &changed.body["AuthType"], &changed.body["Cors"]),
         (200, &json!("AWS_IAM"), &cors)
     );
+    let changed = world.call("PUT", URL, json!({"InvokeMode": "BUFFERED"})).await;
+    assert_eq!((changed.status, &changed.body["InvokeMode"]), (200, &json!("BUFFERED")));
     let changed = world.call("PUT", URL, json!({"Cors": {}})).await;
+    assert_eq!(changed.body["InvokeMode"], "BUFFERED", "what is not named stays");
     assert_eq!((&changed.body["AuthType"], &changed.body["Cors"]), (&json!("AWS_IAM"), &json!({})));
     let text = format!(
         "Failed to create function url config for [functionArn = {FUNCTION_ARN}:f]. Error message:  FunctionUrlConfig \
@@ -104,6 +107,13 @@ async fn what_cannot_be_is_refused() {
     }
     let mode = world.call("POST", URL, json!({"AuthType": "NONE", "InvokeMode": "RESPONSE_STREAM"})).await;
     assert_eq!(mode.error().1, "InvalidParameterValueException");
+    assert!(mode.error().2.contains("InvokeMode RESPONSE_STREAM"), "{:?}", mode.error());
+    assert_eq!(world.call("GET", URL, Value::Null).await.status, 404, "nothing was made");
+    for qualifier in ["1", "%24LATEST"] {
+        let target = format!("{URL}?Qualifier={qualifier}");
+        let refused = world.call("POST", &target, asked.clone()).await.error();
+        assert_eq!(refused.1, "ValidationException", "a URL is for an alias: {qualifier}");
+    }
     for body in [
         json!({}),
         json!({"AuthType": "SOME"}),
@@ -125,6 +135,7 @@ async fn called(world: &World, id: &str, caller: Option<&Caller>, headers: &[(&s
         protocol: "HTTP/1.1",
         host: "127.0.0.1:4567",
         source_ip: None,
+        secure: false,
         now: NOW,
     };
     world.lambda.call_url(&target, caller, request, &Bytes::new()).await
@@ -136,7 +147,10 @@ async fn without_both_permissions_nobody_gets_through() {
     let made = world.call("POST", URL, json!({"AuthType": "NONE"})).await;
     let id = id_of(&made.body["FunctionUrl"]);
     let anybody = Caller::anonymous("us-east-1".into(), None, false, NOW);
-    let forbidden = Bytes::from_static(br#"{"Message":"Forbidden"}"#);
+    let forbidden = Bytes::from_static(
+        b"{\"Message\":\"Forbidden. For troubleshooting Function URL authorization issues, see: \
+          https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html\"}",
+    );
     let policy = "/2015-03-31/functions/f/policy";
     let permissions = [
         json!({"StatementId": "url", "Action": "lambda:InvokeFunctionUrl", "Principal": "*", "FunctionUrlAuthType": "NONE"}),

@@ -12,7 +12,7 @@ use millstream_control::{
     RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency,
     ScaleStream, SetCommitment, SetDistribution, SetLambdaPolicy, SetPolicy, SetQueuePolicy, SettleMapping,
     ShardMetric, Source, StartEncryption, StartingPosition, State, StopEncryption, StreamMode, Tagged,
-    UpdateAlias, UpdateFunction, UpdateShardCount, UrlAuth, UrlChange, UrlCors, UrlSettings, WarmUp,
+    UpdateAlias, UpdateFunction, UpdateShardCount, UrlAuth, UrlChange, UrlCors, UrlMode, UrlSettings, WarmUp,
 };
 use millstream_types::{HashKey, LogShard, Position, ShardId, Timestamp};
 use std::collections::BTreeMap;
@@ -374,14 +374,16 @@ fn policy_command(random: &mut Random, state: &State, name: String, layer: Strin
 fn url_command(random: &mut Random, function: String) -> Command {
     let alias = if random.one_in(2) { String::new() } else { random.name("a") };
     let cors = || UrlCors { origins: Some(vec!["*".into()]), max_age_secs: Some(60), ..UrlCors::default() };
+    let mode = random.one_in(2).then_some(UrlMode::Buffered);
     let change = match random.below(4) {
         0 | 1 => {
-            let settings = UrlSettings { auth: UrlAuth::None, cors: random.one_in(2).then(cors) };
+            let settings = UrlSettings { auth: UrlAuth::None, cors: random.one_in(2).then(cors), mode };
             UrlChange::Create { id: format!("url{}", random.below(1_000)), settings }
         }
         2 => UrlChange::Update {
             auth: random.one_in(2).then_some(UrlAuth::Iam),
             cors: random.one_in(2).then(cors),
+            mode: random.one_in(2).then_some(UrlMode::ResponseStream),
         },
         _ => UrlChange::Delete,
     };

@@ -1,4 +1,4 @@
-use crate::{ControlCommand, FunctionUrl, Refusal, State, UrlAuth, UrlCors, UrlSettings};
+use crate::{ControlCommand, FunctionUrl, Refusal, State, UrlAuth, UrlCors, UrlMode, UrlSettings};
 use millstream_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub enum UrlChange {
     Update {
         auth: Option<UrlAuth>,
         cors: Option<UrlCors>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<UrlMode>,
     },
     Delete,
 }
@@ -49,10 +51,11 @@ impl ControlCommand for ChangeFunctionUrl {
             UrlChange::Create { id, settings } => {
                 FunctionUrl { id: id.clone(), settings: settings.clone(), created: at, modified: at }
             }
-            UrlChange::Update { auth, cors } => {
+            UrlChange::Update { auth, cors, mode } => {
                 let mut url = Arc::unwrap_or_clone(present.ok_or_else(none)?);
                 url.settings.auth = auth.unwrap_or(url.settings.auth);
                 url.settings.cors = cors.clone().or(url.settings.cors);
+                url.settings.mode = mode.or(url.settings.mode);
                 url.modified = at;
                 url
             }

@@ -14,8 +14,11 @@ impl Handle for api::CreateFunctionUrlConfig {
     ) -> Result<CreateFunctionUrlConfigResponse, Failure> {
         let qualifier = input.qualifier.as_deref();
         let (function, alias) = lambda.url_target(&input.function_name, qualifier, urls::no_function)?;
-        urls::check_mode(input.invoke_mode.as_ref())?;
-        let settings = UrlSettings { auth: urls::auth(&input.auth_type), cors: input.cors.map(urls::cors) };
+        let settings = UrlSettings {
+            auth: urls::auth(&input.auth_type),
+            cors: input.cors.map(urls::cors),
+            mode: urls::mode(input.invoke_mode.as_ref())?,
+        };
         let change = UrlChange::Create { id: urls::new_id(), settings };
         let url = lambda.change_url(&function, &alias, change).await?;
         let shown = lambda.show_url(&function, &alias, &url);

@@ -118,6 +118,7 @@ operations! {
         UpdateEventSourceMapping,
         DeleteFunctionEventInvokeConfig, GetFunctionEventInvokeConfig, InvokeAsync, ListFunctionEventInvokeConfigs,
         PutFunctionEventInvokeConfig, UpdateFunctionEventInvokeConfig,
+        GetFunctionCodeSigningConfig,
         UpdateFunctionCode, UpdateFunctionConfiguration, CreateAlias, DeleteAlias, DeleteFunctionConcurrency, GetAccountSettings, GetAlias, GetFunctionCodeSigningConfig, GetFunctionConcurrency, ListAliases, ListVersionsByFunction, PublishVersion, PutFunctionConcurrency, UpdateAlias, AddPermission, RemovePermission, GetPolicy, AddLayerVersionPermission, RemoveLayerVersionPermission, GetLayerVersionPolicy, PutResourcePolicy, GetResourcePolicy, DeleteResourcePolicy, CreateFunctionUrlConfig, GetFunctionUrlConfig, UpdateFunctionUrlConfig, DeleteFunctionUrlConfig, ListFunctionUrlConfigs;
     not_built:
         CheckpointDurableExecution, CreateCapacityProvider,

@@ -15,10 +15,10 @@ impl Handle for api::UpdateFunctionUrlConfig {
     ) -> Result<UpdateFunctionUrlConfigResponse, Failure> {
         let qualifier = input.qualifier.as_deref();
         let (function, alias) = lambda.url_target(&input.function_name, qualifier, no_such_resource)?;
-        urls::check_mode(input.invoke_mode.as_ref())?;
         let change = UrlChange::Update {
             auth: input.auth_type.as_ref().map(urls::auth),
             cors: input.cors.map(urls::cors),
+            mode: urls::mode(input.invoke_mode.as_ref())?,
         };
         let url = lambda.change_url(&function, &alias, change).await?;
         let shown = lambda.show_url(&function, &alias, &url);
