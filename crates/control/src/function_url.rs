@@ -40,6 +40,16 @@ pub enum UrlAuth {
     Iam,
 }
 
+impl UrlAuth {
+    /// As APIs and policies write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Iam => "AWS_IAM",
+        }
+    }
+}
+
 /// What pages of other origins may do. What is `None` was not given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -35,6 +35,10 @@ impl Lambda {
             own.push(("lambda:functionarn", arn));
         }
         own.extend(named.layers.iter().map(|layer| ("lambda:layer", self.canonical(layer))));
+        own.extend(named.principal.iter().map(|principal| ("lambda:principal", principal.clone())));
+        if let Some(auth) = url_auth(operation, request, &named, function.as_deref()) {
+            own.push(("lambda:functionurlauthtype", auth));
+        }
         let facts = Facts {
             resource_tags: function.as_deref().map(|function| &function.tags),
             request_tags: (!named.tags.is_empty()).then_some(&named.tags),
@@ -275,6 +279,24 @@ fn action(operation: Operation) -> String {
     format!("lambda:{name}")
 }
 
+/// Whether what a request is about, a URL or a statement for URLs, is for everybody (`NONE`) or for who signs (`AWS_IAM`).
+fn url_auth(
+    operation: Operation,
+    request: &RestRequest<'_>,
+    named: &Named,
+    function: Option<&Function>,
+) -> Option<String> {
+    use Operation::{DeleteFunctionUrlConfig, GetFunctionUrlConfig, UpdateFunctionUrlConfig};
+    if named.url_auth.is_some() {
+        return named.url_auth.clone();
+    }
+    if !matches!(operation, DeleteFunctionUrlConfig | GetFunctionUrlConfig | UpdateFunctionUrlConfig) {
+        return None;
+    }
+    let present = function?.urls.get(request.query.get("Qualifier").unwrap_or_default())?;
+    Some(present.settings.auth.as_str().to_owned())
+}
+
 /// The action that telling a destination is, and AWS's words for it.
 fn telling(arn: &str) -> Option<(&'static str, &'static str)> {
     Some(match arn.split(':').nth(2)? {
@@ -293,6 +315,9 @@ fn names_in_body(operation: Operation) -> bool {
     matches!(
         operation,
         Operation::CreateFunction
+            | Operation::CreateFunctionUrlConfig
+            | Operation::UpdateFunctionUrlConfig
+            | Operation::AddPermission
             | Operation::UpdateFunctionConfiguration
             | Operation::PutFunctionEventInvokeConfig
             | Operation::UpdateFunctionEventInvokeConfig
@@ -312,11 +337,14 @@ struct Named {
     tags: BTreeMap<String, String>,
     /// Who is to be told of asynchronous invocations.
     told: Vec<String>,
+    /// Who is let in by a statement.
+    principal: Option<String>,
+    url_auth: Option<String>,
 }
 
 impl Decode for Named {
     fn decode<D: Decoder>(d: &mut D) -> Result<Self, DecodeError> {
-        const MEMBERS: [&str; 7] = [
+        const MEMBERS: [&str; 10] = [
             "FunctionName",
             "Role",
             "Layers",
@@ -324,6 +352,9 @@ impl Decode for Named {
             "Tags",
             "DeadLetterConfig",
             "DestinationConfig",
+            "Principal",
+            "AuthType",
+            "FunctionUrlAuthType",
         ];
         let mut out = Self::default();
         d.open_structure()?;
@@ -338,6 +369,8 @@ impl Decode for Named {
                     let config: Option<api::DeadLetterConfig> = Decode::decode(d)?;
                     out.told.extend(config.and_then(|config| config.target_arn));
                 }
+                7 => out.principal = Decode::decode(d)?,
+                8 | 9 => out.url_auth = Decode::decode(d)?,
                 _ => {
                     let config: Option<api::DestinationConfig> = Decode::decode(d)?;
                     let config = config.unwrap_or_default();

@@ -140,7 +140,7 @@ impl Lambda {
         let function = &target.found.function;
         let resource = error::qualified(&function.arn, qualifier.unwrap_or_default());
         let policy = self.policy_of_function(function.own_name(), qualifier);
-        let auth = if target.is_signed() { "AWS_IAM" } else { "NONE" };
+        let auth = target.found.url.settings.auth.as_str();
         let own = [
             ("lambda:functionurlauthtype", auth.to_owned()),
             ("lambda:invokedviafunctionurl", "true".to_owned()),
