@@ -77,7 +77,7 @@ async fn run(front: &Front, arrived: &Arrived<'_>, (id, path): (&str, &str), bod
         Ok(signer) => signer,
         Err(refused) => {
             body::discard(body);
-            return refused;
+            return *refused;
         }
     };
     let body = match body::read(body, caps::INVOCATION_BODY, &front.lambda_bodies).await {
@@ -100,20 +100,22 @@ fn signer(
     front: &Front,
     arrived: &Arrived<'_>,
     target: &UrlTarget,
-) -> Result<Option<access::Signer>, UrlAnswer> {
+) -> Result<Option<access::Signer>, Box<UrlAnswer>> {
     if !target.is_signed() {
         return Ok(None);
     }
     let head = access::head(&front.keyring, arrived.parts, "lambda", front.clock.now());
-    let signer = head.map_err(|error| match error.fault {
-        SignatureFault::Missing | SignatureFault::Unrecognized => UrlAnswer::forbidden(),
-        SignatureFault::Incomplete | SignatureFault::Invalid => {
-            UrlAnswer::refused(403, "InvalidSignatureException", &error.message)
-        }
+    let signer = head.map_err(|error| {
+        Box::new(match error.fault {
+            SignatureFault::Missing | SignatureFault::Unrecognized => UrlAnswer::forbidden(),
+            SignatureFault::Incomplete | SignatureFault::Invalid => {
+                UrlAnswer::refused(403, "InvalidSignatureException", &error.message)
+            }
+        })
     })?;
     // Where nobody can be asked to sign, at least pages of other sites are kept from what is not for everybody.
     if signer.is_none() && arrived.parts.headers.contains_key(http::header::ORIGIN) {
-        return Err(UrlAnswer::forbidden());
+        return Err(Box::new(UrlAnswer::forbidden()));
     }
     Ok(signer)
 }
@@ -146,9 +148,10 @@ fn tell(front: &Front, arrived: &Arrived<'_>, answer: &UrlAnswer, took: Duration
     front.metrics().answered("lambda", "InvokeFunctionUrl", result, took);
     if let Some(failure) = &answer.failure {
         let (request_id, message) = (arrived.request_id, &failure.error.message);
-        match &failure.internal {
-            Some(cause) => tracing::error!(request_id, cause, "a request to a function URL failed"),
-            None => tracing::debug!(request_id, message, "a request to a function URL was refused"),
+        if let Some(cause) = &failure.internal {
+            tracing::error!(request_id, cause, "a request to a function URL failed");
+        } else {
+            tracing::debug!(request_id, message, "a request to a function URL was refused");
         }
     }
 }
@@ -161,7 +164,7 @@ fn written(answer: UrlAnswer) -> Answer {
         let name = HeaderName::from_bytes(name.as_bytes()).ok();
         let header = name.zip(HeaderValue::from_str(&value).ok());
         // There is a most of headers that an answer can have.
-        if !header.is_some_and(|(name, value)| out.headers_mut().try_append(name, value).is_ok()) {
+        if header.is_none_or(|(name, value)| out.headers_mut().try_append(name, value).is_err()) {
             return written(UrlAnswer::bad_gateway());
         }
     }

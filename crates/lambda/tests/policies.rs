@@ -18,7 +18,9 @@ fn permission(sid: &str) -> Value {
 }
 
 fn with(mut value: Value, more: Value) -> Value {
-    value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    if let Value::Object(more) = more {
+        value.as_object_mut().unwrap().extend(more);
+    }
     value
 }
 
