@@ -9,7 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from botocore.auth import SigV4Auth
+from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -175,6 +175,20 @@ class FunctionUrls(ServerCase):
         self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (201, "https://a.example"))
         _, headers, _ = call(url, "/", "PUT", b"", {"Origin": "https://b.example"})
         self.assertIsNone(headers["Access-Control-Allow-Origin"])
+        _, headers, _ = call(url, "/", "OPTIONS", headers={**asks, "Access-Control-Request-Method": "DELETE"})
+        self.assertIsNone(headers["Access-Control-Allow-Methods"])
+        cors = {"AllowOrigins": ["*"], "AllowMethods": ["*"], "AllowCredentials": True, "ExposeHeaders": ["x-count"]}
+        self.functions.update_function_url_config(FunctionName="url-cors", Cors=cors)
+        status, headers, _ = call(url, "/", "GET", headers={"Origin": "https://b.example"})
+        told = [headers[f"Access-Control-{name}"] for name in ("Allow-Origin", "Allow-Credentials", "Expose-Headers")]
+        self.assertEqual((status, told), (201, ["https://b.example", "true", "x-count"]))
+        # Refused before the function is asked: a page may read that too.
+        status, headers, _ = call(url, "/", "POST", b"x" * (7 << 20), {"Origin": "https://b.example"})
+        self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (413, "https://b.example"))
+        # Nothing configured: the function speaks for itself, to preflights too.
+        own = self.url("url-own-cors", "def handler(event, context):\n    return {'statusCode': 204, 'headers': {'Access-Control-Allow-Origin': 'https://own.example'}}\n")
+        status, headers, _ = call(own, "/", "OPTIONS", headers=asks)
+        self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (204, "https://own.example"))
 
     def test_limits_and_what_is_not_there(self):
         url = self.url("url-limits", ECHO)
@@ -287,9 +301,9 @@ class LockedUrls(unittest.TestCase):
                                       InvokedViaFunctionUrl=True)
 
     @staticmethod
-    def signed(url, key):
+    def signed(url, key, service="lambda"):
         request = AWSRequest("POST", url, data=b"{}", headers={"Content-Type": "application/json"})
-        SigV4Auth(Credentials(*key), "lambda", REGION).add_auth(request)
+        SigV4Auth(Credentials(*key), service, REGION).add_auth(request)
         return call(url, "/", "POST", b"{}", dict(request.headers))
 
     def test_everybody_is_let_in_by_policy_only(self):
@@ -303,6 +317,10 @@ class LockedUrls(unittest.TestCase):
         url = self.url("signed", "AWS_IAM")
         self.assertEqual(call(url)[0], 403)
         self.assertEqual(self.signed(url, (self.admin[0], "x" * 40))[0], 403)
+        self.assertEqual(self.signed(url, self.admin, service="execute-api")[0], 403)
+        presigned = AWSRequest("GET", f"{url}a", headers={})
+        SigV4QueryAuth(Credentials(*self.admin), "lambda", REGION, expires=60).add_auth(presigned)
+        self.assertEqual(call(presigned.url)[0], 200)
         status, _, body = self.signed(url, self.admin)
         event = json.loads(body)
         self.assertEqual(status, 200)

@@ -75,21 +75,30 @@ async fn run(front: &Front, arrived: &Arrived<'_>, (id, path): (&str, &str), bod
     }
     let signer = match signer(front, arrived, &target) {
         Ok(signer) => signer,
-        Err(refused) => {
+        Err(mut refused) => {
             body::discard(body);
+            target.let_pages_read(&request, &mut refused);
             return *refused;
         }
     };
     let body = match body::read(body, caps::INVOCATION_BODY, &front.lambda_bodies).await {
         Ok(body) => body,
-        Err(error) => return unread(&error),
+        Err(error) => {
+            let mut refused = unread(&error);
+            target.let_pages_read(&request, &mut refused);
+            return refused;
+        }
     };
     let now = request.now;
     let caller = match signer {
         None => anybody(front, arrived, &target),
         Some(signer) => match signer.verify(&front.keyring, parts, (&body.bytes, arrived.peer), now) {
             Ok(caller) => Some(caller),
-            Err(error) => return UrlAnswer::refused(403, "InvalidSignatureException", &error.message),
+            Err(error) => {
+                let mut refused = UrlAnswer::refused(403, "InvalidSignatureException", &error.message);
+                target.let_pages_read(&request, &mut refused);
+                return refused;
+            }
         },
     };
     front.lambda.call_url(&target, caller.as_ref(), request, &body.bytes).await

@@ -59,6 +59,14 @@ impl UrlTarget {
         Some(Cors::new(self.found.url.settings.cors.as_ref()?, header(request.headers, "origin")?))
     }
 
+    /// Says in an answer which pages may read it, in the place of what the function says.
+    pub fn let_pages_read(&self, request: &UrlRequest<'_>, answer: &mut UrlAnswer) {
+        if let Some(cors) = self.cors(request) {
+            answer.headers.retain(|(name, _)| !url_cors::is_ours(name));
+            answer.headers.extend(cors.simple());
+        }
+    }
+
     /// The answer to a browser that asks whether a page may make a request. It is asked without credentials, so it is
     /// answered before anybody has to be known; `None` if this is no such question, or is the function's to answer.
     pub fn preflight(&self, request: &UrlRequest<'_>) -> Option<UrlAnswer> {
@@ -87,10 +95,7 @@ impl Lambda {
                 Ok(answer) => answer,
                 Err(failure) => UrlAnswer::of_failure(failure.told_at(&target.found.home)),
             };
-        if let Some(cors) = target.cors(&request) {
-            answer.headers.retain(|(name, _)| !url_cors::is_ours(name));
-            answer.headers.extend(cors.simple());
-        }
+        target.let_pages_read(&request, &mut answer);
         answer
     }
 

@@ -118,8 +118,10 @@ operations! {
         UpdateEventSourceMapping,
         DeleteFunctionEventInvokeConfig, GetFunctionEventInvokeConfig, InvokeAsync, ListFunctionEventInvokeConfigs,
         PutFunctionEventInvokeConfig, UpdateFunctionEventInvokeConfig,
-        GetFunctionCodeSigningConfig,
-        UpdateFunctionCode, UpdateFunctionConfiguration, CreateAlias, DeleteAlias, DeleteFunctionConcurrency, GetAccountSettings, GetAlias, GetFunctionCodeSigningConfig, GetFunctionConcurrency, ListAliases, ListVersionsByFunction, PublishVersion, PutFunctionConcurrency, UpdateAlias, AddPermission, RemovePermission, GetPolicy, AddLayerVersionPermission, RemoveLayerVersionPermission, GetLayerVersionPolicy, PutResourcePolicy, GetResourcePolicy, DeleteResourcePolicy, CreateFunctionUrlConfig, GetFunctionUrlConfig, UpdateFunctionUrlConfig, DeleteFunctionUrlConfig, ListFunctionUrlConfigs;
+        AddLayerVersionPermission, AddPermission, DeleteResourcePolicy, GetLayerVersionPolicy, GetPolicy, GetResourcePolicy,
+        PutResourcePolicy, RemoveLayerVersionPermission, RemovePermission,
+        CreateFunctionUrlConfig, DeleteFunctionUrlConfig, GetFunctionUrlConfig, ListFunctionUrlConfigs, UpdateFunctionUrlConfig,
+        UpdateFunctionCode, UpdateFunctionConfiguration, CreateAlias, DeleteAlias, DeleteFunctionConcurrency, GetAccountSettings, GetAlias, GetFunctionCodeSigningConfig, GetFunctionConcurrency, ListAliases, ListVersionsByFunction, PublishVersion, PutFunctionConcurrency, UpdateAlias;
     not_built:
         CheckpointDurableExecution, CreateCapacityProvider,
         CreateCodeSigningConfig, DeleteCapacityProvider,
