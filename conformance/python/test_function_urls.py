@@ -3,6 +3,7 @@
 import http.client
 import json
 import pathlib
+import socket
 import tempfile
 import unittest
 import urllib.error
@@ -145,6 +146,38 @@ class FunctionUrls(ServerCase):
         _, _, body = call(url, headers={"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https", "X-Forwarded-Port": "443"})
         headers = json.loads(body)["headers"]
         self.assertEqual([headers[f"x-forwarded-{name}"] for name in ("for", "proto", "port")], ["192.0.2.1,127.0.0.1", "http", port])
+
+    def test_odd_requests_are_answered(self):
+        """What is no good HTTP is refused; whatever else reaches the function as it was sent."""
+        url = urllib.parse.urlsplit(self.url("url-odd", ECHO))
+
+        def ask(line, *headers, method=b"GET"):
+            with socket.create_connection((url.hostname, url.port), timeout=30) as connection:
+                head = [method + b" " + url.path.rstrip("/").encode() + line + b" HTTP/1.1", b"Host: localhost", b"Connection: close", *headers]
+                connection.sendall(b"\r\n".join(head) + b"\r\n\r\n")
+                answer = http.client.HTTPResponse(connection)
+                answer.begin()
+                return answer.status, answer.read()
+
+        for line, path, query, parameters in (
+                (b"", "/", "", None), (b"//a/../b/.", "//a/../b/.", "", None), (b"/%zz%2F%", "/%zz%2F%", "", None), (b"?", "/", "", None),
+                (b"/a?&&=&b=%ff&c&c=%", "/a", "&&=&b=%ff&c&c=%", {"": "", "b": "%ff", "c": ",%"}), (b"/?a=" + b"b" * 20_000, "/", "a=" + "b" * 20_000, {"a": "b" * 20_000})):
+            status, body = ask(line)
+            event = json.loads(body)
+            self.assertEqual((status, event["rawPath"], event["rawQueryString"], event.get("queryStringParameters")), (200, path, query, parameters), line)
+        status, body = ask(b"/", "X-Name: \u00e9\u2028".encode(), b"X-Old: \xe9", b"X-Twice: 1", b"x-twice: 2", b"Cookie: a=1;; b", b"Cookie: c=\"3\"", method=b"PURGE")
+        event = json.loads(body)
+        self.assertEqual([event["headers"][name] for name in ("x-name", "x-old", "x-twice")], ["\u00e9\u2028", "\u00e9", "1,2"])
+        self.assertEqual((status, event["cookies"], event["requestContext"]["http"]["method"]), (200, ["a=1", "b", 'c="3"'], "PURGE"))
+        for line, headers in ((b"/ /", ()), (b"/", (b"Bad Name: 1",)), (b"/", (b"Content-Length: 1, 2",))):
+            self.assertEqual(ask(line, *headers)[0], 400, (line, headers))
+        self.assertEqual(self.server.process.poll(), None)
+        self.assertNotIn("panicked", self.server.log())
+
+    def test_headers_are_written_as_the_function_has_them(self):
+        url = self.url("url-utf8", "def handler(event, context):\n    return {'statusCode': 200, 'headers': {'x-name': '\u00e9', 'Set-Cookie': 'a=1', 'X-UPPER': True}}\n")
+        _, headers, _ = call(url)
+        self.assertEqual((headers["x-name"].encode("latin-1").decode(), headers["Set-Cookie"], headers["x-upper"]), ("\u00e9", "a=1", "true"))
 
     def test_the_host_may_name_the_function_too(self):
         url = urllib.parse.urlsplit(self.url("url-host", ECHO))

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use millstream_iam::Caller;
 use millstream_lambda::{URL_ID_CHARS, URL_PATH, UrlAnswer, UrlRequest, UrlTarget};
 use millstream_wire::sigv4::SignatureFault;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The id and the function's own path, if a request is for a function URL: its host begins with the id, as in
@@ -49,11 +50,8 @@ async fn run(front: &Front, arrived: &Arrived<'_>, (id, path): (&str, &str), bod
         body::discard(body);
         return UrlAnswer::unknown();
     };
-    let headers: Vec<(&str, &str)> = parts
-        .headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-        .collect();
+    let headers: Vec<_> = parts.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
     let host = parts.uri.authority().map(http::uri::Authority::as_str);
     let host = host.or_else(|| parts.headers.get("host")?.to_str().ok()).unwrap_or_default();
     let protocol = format!("{:?}", parts.version);
@@ -102,6 +100,13 @@ async fn run(front: &Front, arrived: &Arrived<'_>, (id, path): (&str, &str), bod
         },
     };
     front.lambda.call_url(&target, caller.as_ref(), request, &body.bytes).await
+}
+
+/// A header's value: UTF-8, or else each byte a character, as HTTP once had it.
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    let bytes = value.as_bytes();
+    std::str::from_utf8(bytes)
+        .map_or_else(|_other| bytes.iter().map(|byte| char::from(*byte)).collect(), Cow::Borrowed)
 }
 
 /// Who has signed, where requests must be signed.
@@ -171,7 +176,7 @@ fn written(answer: UrlAnswer) -> Answer {
     *out.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     for (name, value) in answer.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).ok();
-        let header = name.zip(HeaderValue::from_str(&value).ok());
+        let header = name.zip(HeaderValue::from_bytes(value.as_bytes()).ok());
         // There is a most of headers that an answer can have.
         if header.is_none_or(|(name, value)| out.headers_mut().try_append(name, value).is_err()) {
             return written(UrlAnswer::bad_gateway());
