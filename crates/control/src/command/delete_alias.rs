@@ -18,8 +18,8 @@ impl ControlCommand for DeleteAlias {
         if function.published.aliases.remove(&self.name).is_some() {
             function.policies.remove(&self.name);
             function.urls.remove(&self.name);
-            function.event_invoke.remove(&self.name);
         }
+        function.event_invoke.remove(&self.name);
         Ok(())
     }
 }
