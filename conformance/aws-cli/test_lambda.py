@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import urllib.error
 import urllib.request
 import zipfile
 
@@ -126,6 +127,42 @@ class Functions(CliCase):
         self.assertEqual(self.functions("get-layer-version-by-arn", "--arn", arn)["LayerVersionArn"], arn)
         self.functions("delete-layer-version", "--layer-name", "library", "--version-number", 1)
         self.refused("ResourceNotFoundException", "lambda", "get-layer-version", "--layer-name", "library", "--version-number", 1)
+
+    def test_urls_and_who_may_call_them(self):
+        self.create("open")
+        name = ["--function-name", "open"]
+        made = self.functions("create-function-url-config", *name, "--auth-type", "NONE", "--cors", "AllowOrigins=https://a.example,MaxAge=60")
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(made["FunctionUrl"])
+        with refused.exception as error:
+            self.assertEqual((error.code, error.headers["x-amzn-ErrorType"]), (403, "AccessDeniedException"))
+        url = ["--statement-id", "url", "--action", "lambda:InvokeFunctionUrl", "--principal", "*", "--function-url-auth-type", "NONE"]
+        added = self.functions("add-permission", *name, *url)
+        self.functions("add-permission", *name, "--statement-id", "via", "--action", "lambda:InvokeFunction", "--principal", "*", "--invoked-via-function-url")
+        with urllib.request.urlopen(f"{made['FunctionUrl']}a?b=c") as answer:
+            self.assertEqual(json.loads(answer.read())["echo"]["queryStringParameters"], {"b": "c"})
+        policy = self.functions("get-policy", *name)
+        statements = json.loads(policy["Policy"])["Statement"]
+        self.assertEqual(([statement["Sid"] for statement in statements], statements[0]), (["url", "via"], json.loads(added["Statement"])))
+        self.functions("remove-permission", *name, "--statement-id", "via", "--revision-id", policy["RevisionId"])
+        changed = self.functions("update-function-url-config", *name, "--auth-type", "AWS_IAM", "--invoke-mode", "BUFFERED")
+        self.assertEqual((changed["AuthType"], changed["Cors"]), ("AWS_IAM", {"AllowOrigins": ["https://a.example"], "MaxAge": 60}))
+        got = self.functions("get-function-url-config", *name)
+        listed = self.functions("list-function-url-configs", *name)["FunctionUrlConfigs"]
+        self.assertEqual((got["InvokeMode"], [url["FunctionUrl"] for url in listed]), ("BUFFERED", [made["FunctionUrl"]]))
+        self.functions("delete-function-url-config", *name)
+        self.refused("ResourceNotFoundException", "lambda", "get-function-url-config", *name)
+        self.assertEqual(self.functions("get-function-code-signing-config", *name)["FunctionName"], "open")
+
+    def test_policies_of_layers(self):
+        (self.scratch / "shared.zip").write_bytes(zip_of({"python/lib.py": ""}))
+        self.functions("publish-layer-version", "--layer-name", "governed", "--zip-file", "fileb://shared.zip")
+        which = ["--layer-name", "governed", "--version-number", 1]
+        self.functions("add-layer-version-permission", *which, "--statement-id", "all", "--action", "lambda:GetLayerVersion", "--principal", "*")
+        policy = json.loads(self.functions("get-layer-version-policy", *which)["Policy"])
+        self.assertEqual([statement["Sid"] for statement in policy["Statement"]], ["all"])
+        self.functions("remove-layer-version-permission", *which, "--statement-id", "all")
+        self.refused("ResourceNotFoundException", "lambda", "get-layer-version-policy", *which)
 
     def test_tags_of_functions(self):
         arn = self.create("tagged")["FunctionArn"]

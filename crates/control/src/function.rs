@@ -1,7 +1,8 @@
-use crate::{EventInvokeConfig, Published};
+use crate::{EventInvokeConfig, FunctionUrl, Published, ResourcePolicy};
 use millstream_types::{Timestamp, name_of_key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A stored zip: where it is and what it measures. Or where the function runs, if it does not run here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +93,12 @@ pub struct Function {
     /// How asynchronous invocations are treated, by `$LATEST`, version or alias; those that are not here as Lambda has it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub event_invoke: BTreeMap<String, EventInvokeConfig>,
+    /// By version or alias; the function's own under the empty name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub policies: BTreeMap<String, Arc<ResourcePolicy>>,
+    /// By alias; the function's own under the empty name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub urls: BTreeMap<String, Arc<FunctionUrl>>,
 }
 
 impl Function {

@@ -1,4 +1,4 @@
-use crate::Code;
+use crate::{Code, ResourcePolicy};
 use millstream_types::{Timestamp, name_of_key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,4 +34,6 @@ pub struct LayerVersion {
     pub architectures: Vec<String>,
     pub code: Code,
     pub created: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Arc<ResourcePolicy>>,
 }

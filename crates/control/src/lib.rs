@@ -15,8 +15,10 @@ mod encryption;
 mod entry;
 mod event_invoke;
 mod function;
+mod function_url;
 mod layer;
 mod mapping;
+mod policy;
 mod queue;
 mod refusal;
 mod reshard;
@@ -31,23 +33,25 @@ pub mod caps;
 pub use account::{Account, Commitment};
 pub use command::{
     ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, ChangeEventInvokeConfig,
-    ChangeLambdaTags, ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeRetention,
-    ChangeStream, ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateAlias, CreateFunction,
-    CreateMapping, CreateOnDemandStream, CreateQueue, CreateStream, DeadLetters, DeleteAlias,
+    ChangeFunctionUrl, ChangeLambdaTags, ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags,
+    ChangeRetention, ChangeStream, ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateAlias,
+    CreateFunction, CreateMapping, CreateOnDemandStream, CreateQueue, CreateStream, DeadLetters, DeleteAlias,
     DeleteEventInvokeConfig, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
     DeleteQueue, DeleteStream, DeregisterConsumer, FinishEncryptionChange, FinishFunctionUpdate,
     FinishReshard, MergeShards, OpenEventJournal, PublishLayerVersion, PublishVersion, PutEventInvokeConfig,
     RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream,
-    ReserveConcurrency, RetentionChange, ScaleStream, SetCommitment, SetDistribution, SetPolicy,
-    SetQueuePolicy, SettleMapping, SplitShard, StartEncryption, StopEncryption, Tagged, UpdateAlias,
-    UpdateFunction, UpdateShardCount, WarmUp,
+    ReserveConcurrency, RetentionChange, ScaleStream, SetCommitment, SetDistribution, SetLambdaPolicy,
+    SetPolicy, SetQueuePolicy, SettleMapping, SplitShard, StartEncryption, StopEncryption, Tagged,
+    UpdateAlias, UpdateFunction, UpdateShardCount, UrlChange, WarmUp,
 };
 pub use encryption::{DataKey, Encryption, EncryptionChange};
 pub use entry::{Entry, EntryError};
 pub use event_invoke::EventInvokeConfig;
 pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};
+pub use function_url::{FunctionUrl, UrlAuth, UrlCors, UrlMode, UrlSettings};
 pub use layer::{Layer, LayerVersion};
 pub use mapping::{DeliverySettings, Mapping, MappingSettings, MappingState, Source, StartingPosition};
+pub use policy::{PolicyOf, ResourcePolicy};
 pub use queue::{Queue, QueueBegin, QueueSettings, QueueStatus};
 pub use refusal::{OnDemandRefusal, Refusal, ReshardRefusal};
 pub use reshard::Reshard;

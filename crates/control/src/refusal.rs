@@ -60,6 +60,14 @@ pub enum Refusal {
     NoSuchAlias { function: String, alias: String },
     #[error("nothing is set for asynchronous invocations of function {function} as {qualifier}")]
     NoEventInvokeConfig { function: String, qualifier: String },
+    #[error("the resource policy was changed meanwhile")]
+    PolicyChanged,
+    #[error("layer {layer} has no version {version}")]
+    NoSuchLayerVersion { layer: String, version: u64 },
+    #[error("function {function} already has a URL (alias: {alias})")]
+    UrlExists { function: String, alias: String },
+    #[error("function {function} has no URL (alias: {alias})")]
+    NoSuchUrl { function: String, alias: String },
     #[error("mapping {uuid} of {source_arn} to {function} exists already")]
     MappingExists { uuid: String, source_arn: String, function: String },
     #[error("mapping {0} does not exist")]

@@ -64,6 +64,11 @@ impl Published {
         self.versions.get(&version.parse().ok()?)
     }
 
+    /// Whether a version or an alias goes by this name, or it is the empty one of the function itself.
+    pub(crate) fn names(&self, qualifier: &str) -> bool {
+        qualifier.is_empty() || self.version(qualifier).is_some() || self.aliases.contains_key(qualifier)
+    }
+
     /// The aliases that lead to a version.
     pub fn aliases_of(&self, version: &str) -> impl Iterator<Item = &str> {
         let leads = move |alias: &Alias| {
@@ -120,6 +125,8 @@ impl Function {
             published: Published::default(),
             reserved_concurrency: self.reserved_concurrency,
             event_invoke: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            urls: BTreeMap::new(),
         }
     }
 }

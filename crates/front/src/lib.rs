@@ -10,6 +10,7 @@ mod body;
 mod caller;
 mod fault_steps;
 mod faults;
+mod function_urls;
 mod logs_steps;
 mod metrics;
 mod operator;

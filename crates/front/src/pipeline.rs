@@ -6,7 +6,7 @@ use crate::faults::{Faults, RecordFaults, THROTTLED};
 use crate::metrics::Metrics;
 use crate::operator::{self, Health};
 use crate::route::{Route, route};
-use crate::{access, caller, caps, fault_steps, logs_steps};
+use crate::{access, caller, caps, fault_steps, function_urls, logs_steps};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub struct Front {
     kinesis: Kinesis,
-    lambda: Lambda,
+    pub(crate) lambda: Lambda,
     /// Functions' logs, where they are kept.
     pub(crate) logs: Option<Logs>,
     health: Arc<dyn Health>,
@@ -46,7 +46,7 @@ pub struct Front {
     pub(crate) keyring: Arc<Keyring>,
     /// Memory that request bodies may take, in KiB.
     pub(crate) kinesis_bodies: Semaphore,
-    lambda_bodies: Semaphore,
+    pub(crate) lambda_bodies: Semaphore,
     pub(crate) logs_bodies: Semaphore,
     /// Memory that large answers may take, in KiB.
     pub(crate) answers: Arc<Semaphore>,
@@ -222,6 +222,9 @@ pub(crate) async fn answer(
         }
         // Its future is large, and most requests are not for it.
         Route::Lambda => Box::pin(lambda(front, &arrived, body)).await,
+        Route::FunctionUrl(id, path) => {
+            Box::pin(function_urls::answer(front, &arrived, (id, path), body)).await
+        }
         refused @ (Route::Browser | Route::ForeignHost | Route::Unknown) => {
             body::discard(body);
             refuse(&refused, Encoding::of(&parts))

@@ -1,3 +1,4 @@
+use crate::function_urls;
 use http::request::Parts;
 use http::{Method, header};
 use millstream_lambda::Lambda;
@@ -17,6 +18,8 @@ pub(crate) enum Route<'a> {
     /// The operation of `X-Amz-Target: Logs_20140328.<operation>`.
     Logs(&'a str),
     Lambda,
+    /// A function URL, by its id, and the function's own path.
+    FunctionUrl(&'a str, &'a str),
     /// A browser's request from some page: nothing here is for it.
     Browser,
     /// For a host name that is not this machine's.
@@ -34,6 +37,10 @@ pub(crate) fn route(parts: &Parts, only_local_names: bool, signed: bool) -> Rout
     let path = parts.uri.path();
     if only_local_names && !signed && !host(parts).is_none_or(is_local_name) {
         return Route::ForeignHost;
+    }
+    // Functions say themselves which pages may call them.
+    if let Some((id, path)) = function_urls::recognise(host(parts), path) {
+        return Route::FunctionUrl(id, path);
     }
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     match path.strip_prefix("/_millstream/") {

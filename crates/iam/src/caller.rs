@@ -41,6 +41,22 @@ impl Caller {
         Some(Self { principal, policies, tags: BTreeMap::new(), source_function: None, ..self.clone() })
     }
 
+    /// Nobody that is known, asking at `now`.
+    pub fn anonymous(region: String, source_ip: Option<IpAddr>, secure: bool, now: Timestamp) -> Self {
+        Self {
+            principal: Principal::Anonymous,
+            policies: Vec::new(),
+            tags: BTreeMap::new(),
+            region,
+            source_ip,
+            secure,
+            user_agent: None,
+            source_function: None,
+            now,
+            roles: None,
+        }
+    }
+
     /// Whether it may do `action` (`kinesis:PutRecord`) to `resource` (an ARN, or `*` for actions that have none).
     ///
     /// `resource_policy` is the resource's own, if it has one.

@@ -2,6 +2,7 @@
 
 use crate::facts::{Request, account_of};
 use crate::policy::{Effect, Policy};
+use crate::principal::Principal;
 use std::fmt;
 
 /// What stands in the way.
@@ -66,6 +67,10 @@ pub(crate) fn decide(request: &Request<'_>, resource_policy: Option<&Policy>) ->
     }
     let allows = identity.iter().any(|policy| policy.has(Effect::Allow, request) > Grant::None);
     let grant = resource_policy.map_or(Grant::None, |policy| policy.has(Effect::Allow, request));
+    // Nobody's account has a say in what nobody does.
+    if request.caller.principal == Principal::Anonymous {
+        return if grant == Grant::Principal { Ok(()) } else { no(Why::NoResourcePolicy) };
+    }
     // Within an account either is enough, but naming the account only hands the decision on. Across accounts both are needed.
     let same_account =
         account_of(request.resource).is_none_or(|account| account == request.caller.principal.account());

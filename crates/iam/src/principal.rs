@@ -7,6 +7,8 @@ pub enum Principal {
     User { account: String, name: String, id: String },
     /// A session of a role, such as a function's: `role_arn` is the role's own ARN.
     Session { account: String, role_arn: String, session: String, id: String },
+    /// Somebody who has not signed: only what a resource lets everybody do is allowed.
+    Anonymous,
 }
 
 impl Principal {
@@ -17,13 +19,14 @@ impl Principal {
             Self::Session { account, session, .. } => {
                 format!("arn:aws:sts::{account}:assumed-role/{}/{session}", self.role_name())
             }
+            Self::Anonymous => "anonymous".to_owned(),
         }
     }
 
     /// What `aws:PrincipalArn` is: a session's is its role's.
     pub fn principal_arn(&self) -> String {
         match self {
-            Self::User { .. } => self.arn(),
+            Self::User { .. } | Self::Anonymous => self.arn(),
             Self::Session { role_arn, .. } => role_arn.clone(),
         }
     }
@@ -31,6 +34,7 @@ impl Principal {
     pub fn account(&self) -> &str {
         match self {
             Self::User { account, .. } | Self::Session { account, .. } => account,
+            Self::Anonymous => "",
         }
     }
 
@@ -39,13 +43,14 @@ impl Principal {
         match self {
             Self::User { id, .. } => id.clone(),
             Self::Session { id, session, .. } => format!("{id}:{session}"),
+            Self::Anonymous => self.arn(),
         }
     }
 
-    /// The role's name without its path; empty for a user.
+    /// The role's name without its path; empty for others.
     fn role_name(&self) -> &str {
         match self {
-            Self::User { .. } => "",
+            Self::User { .. } | Self::Anonymous => "",
             Self::Session { role_arn, .. } => role_arn.rsplit('/').next().unwrap_or_default(),
         }
     }
@@ -63,6 +68,7 @@ impl Principal {
         match self {
             Self::User { .. } => "User",
             Self::Session { .. } => "AssumedRole",
+            Self::Anonymous => "Anonymous",
         }
     }
 
@@ -70,7 +76,7 @@ impl Principal {
     pub(crate) fn user_name(&self) -> Option<&str> {
         match self {
             Self::User { name, .. } => Some(name),
-            Self::Session { .. } => None,
+            Self::Session { .. } | Self::Anonymous => None,
         }
     }
 }

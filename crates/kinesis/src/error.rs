@@ -175,6 +175,10 @@ fn refused(refusal: Refusal, account: &str) -> Failure {
         | Refusal::VersionInUse { .. }
         | Refusal::AliasExists { .. }
         | Refusal::NoSuchAlias { .. }
+        | Refusal::PolicyChanged
+        | Refusal::NoSuchLayerVersion { .. }
+        | Refusal::UrlExists { .. }
+        | Refusal::NoSuchUrl { .. }
         | Refusal::MappingExists { .. }
         | Refusal::NoEventInvokeConfig { .. }
         | Refusal::NoSuchMapping(_)

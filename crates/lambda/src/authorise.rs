@@ -35,13 +35,19 @@ impl Lambda {
             own.push(("lambda:functionarn", arn));
         }
         own.extend(named.layers.iter().map(|layer| ("lambda:layer", self.canonical(layer))));
+        own.extend(named.principal.iter().map(|principal| ("lambda:principal", principal.clone())));
+        if let Some(auth) = url_auth(operation, request, &named, function.as_deref()) {
+            own.push(("lambda:functionurlauthtype", auth));
+        }
         let facts = Facts {
             resource_tags: function.as_deref().map(|function| &function.tags),
             request_tags: (!named.tags.is_empty()).then_some(&named.tags),
             tag_keys: None,
             own: &own,
         };
-        caller.may(&action(operation), &resource, facts, None).map_err(|denial| denied(&denial))?;
+        let policy = self.policy_of(operation, request);
+        let allowed = caller.may(&action(operation), &resource, facts, policy.as_ref());
+        allowed.map_err(|denial| denied(&denial))?;
         self.authorise_what_it_uses(caller, operation, request, &named)
     }
 
@@ -56,8 +62,9 @@ impl Lambda {
     ) -> Result<(), Failure> {
         for layer in &named.layers {
             let layer = self.canonical(layer);
+            let policy = self.policy_of_layer(&layer);
             caller
-                .may("lambda:GetLayerVersion", &layer, Facts::default(), None)
+                .may("lambda:GetLayerVersion", &layer, Facts::default(), policy.as_ref())
                 .map_err(|denial| denied(&denial))?;
         }
         if let Some(role) = &named.role {
@@ -172,6 +179,39 @@ impl Lambda {
         }
     }
 
+    /// The resource policy of what a request is about.
+    fn policy_of(&self, operation: Operation, request: &RestRequest<'_>) -> Option<Policy> {
+        let label = |name: &str| request.labels.get(name);
+        if let Some(name) = label("FunctionName").or_else(|| label("ResourceArn")) {
+            return self.policy_of_function(name, request.query.get("Qualifier"));
+        }
+        if let (Some(layer), Some(version)) = (label("LayerName"), label("VersionNumber")) {
+            let layer = self.layer_name(layer).ok()?;
+            return self.policy_of_layer(&self.home().arn("lambda", format_args!("layer:{layer}:{version}")));
+        }
+        if operation == Operation::GetLayerVersionByArn {
+            return self.policy_of_layer(&self.canonical(request.query.get("Arn")?));
+        }
+        None
+    }
+
+    /// That of the version or alias, if one is named.
+    pub(crate) fn policy_of_function(&self, name: &str, qualifier: Option<&str>) -> Option<Policy> {
+        let target = Target::parse(self.home(), name).ok()?.with_qualifier(qualifier).ok()?;
+        let function = self.named_function(&target.name)?;
+        let policy = function.policies.get(target.qualifier.as_deref().unwrap_or_default())?;
+        // It was read when it was put.
+        Policy::parse(&policy.text, Kind::Resource).ok()
+    }
+
+    fn policy_of_layer(&self, arn: &str) -> Option<Policy> {
+        let (layer, version) = arn.split_once(":layer:")?.1.split_once(':')?;
+        let state = self.control().state();
+        let version = state.layer_version(&self.home().key(layer), version.parse().ok()?)?;
+        let policy = version.policy.as_ref().filter(|_| version.arn == arn)?;
+        Policy::parse(&policy.text, Kind::Resource).ok()
+    }
+
     /// An ARN with this server's partition in it; `*` for what is none.
     fn canonical(&self, text: &str) -> String {
         let home = |arn: Arn| self.home().beside(&arn.region, &arn.account).arn(&arn.service, &arn.resource);
@@ -239,6 +279,24 @@ fn action(operation: Operation) -> String {
     format!("lambda:{name}")
 }
 
+/// Whether what a request is about, a URL or a statement for URLs, is for everybody (`NONE`) or for who signs (`AWS_IAM`).
+fn url_auth(
+    operation: Operation,
+    request: &RestRequest<'_>,
+    named: &Named,
+    function: Option<&Function>,
+) -> Option<String> {
+    use Operation::{DeleteFunctionUrlConfig, GetFunctionUrlConfig, UpdateFunctionUrlConfig};
+    if named.url_auth.is_some() {
+        return named.url_auth.clone();
+    }
+    if !matches!(operation, DeleteFunctionUrlConfig | GetFunctionUrlConfig | UpdateFunctionUrlConfig) {
+        return None;
+    }
+    let present = function?.urls.get(request.query.get("Qualifier").unwrap_or_default())?;
+    Some(present.settings.auth.as_str().to_owned())
+}
+
 /// The action that telling a destination is, and AWS's words for it.
 fn telling(arn: &str) -> Option<(&'static str, &'static str)> {
     Some(match arn.split(':').nth(2)? {
@@ -257,6 +315,9 @@ fn names_in_body(operation: Operation) -> bool {
     matches!(
         operation,
         Operation::CreateFunction
+            | Operation::CreateFunctionUrlConfig
+            | Operation::UpdateFunctionUrlConfig
+            | Operation::AddPermission
             | Operation::UpdateFunctionConfiguration
             | Operation::PutFunctionEventInvokeConfig
             | Operation::UpdateFunctionEventInvokeConfig
@@ -276,11 +337,14 @@ struct Named {
     tags: BTreeMap<String, String>,
     /// Who is to be told of asynchronous invocations.
     told: Vec<String>,
+    /// Who is let in by a statement.
+    principal: Option<String>,
+    url_auth: Option<String>,
 }
 
 impl Decode for Named {
     fn decode<D: Decoder>(d: &mut D) -> Result<Self, DecodeError> {
-        const MEMBERS: [&str; 7] = [
+        const MEMBERS: [&str; 10] = [
             "FunctionName",
             "Role",
             "Layers",
@@ -288,6 +352,9 @@ impl Decode for Named {
             "Tags",
             "DeadLetterConfig",
             "DestinationConfig",
+            "Principal",
+            "AuthType",
+            "FunctionUrlAuthType",
         ];
         let mut out = Self::default();
         d.open_structure()?;
@@ -302,6 +369,8 @@ impl Decode for Named {
                     let config: Option<api::DeadLetterConfig> = Decode::decode(d)?;
                     out.told.extend(config.and_then(|config| config.target_arn));
                 }
+                7 => out.principal = Decode::decode(d)?,
+                8 | 9 => out.url_auth = Decode::decode(d)?,
                 _ => {
                     let config: Option<api::DestinationConfig> = Decode::decode(d)?;
                     let config = config.unwrap_or_default();

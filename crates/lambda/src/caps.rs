@@ -54,3 +54,8 @@ pub const SWEEP_AGAIN: Duration = Duration::from_mins(15);
 
 /// Functions whose code is unpacked at the same time.
 pub const UNPACK_AT_ONCE: usize = 4;
+
+/// Headers, cookies among them, that a function may give the answer of its URL. Clients take no more than 100 or so.
+pub const URL_HEADERS: usize = 1_000;
+/// Bytes of all their names and values.
+pub const URL_HEADER_BYTES: usize = 64 << 10;

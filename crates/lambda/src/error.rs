@@ -1,7 +1,7 @@
 //! From what went wrong to what a client is told.
 
 use millstream_api_lambda::{Error, ErrorCode};
-use millstream_control::{Function, Refusal};
+use millstream_control::{Function, FunctionStatus, Refusal};
 use millstream_control_node::SubmitError;
 use millstream_functions::{BROKEN_ZIP_MESSAGE, BadZip, CodeError, InvokeError};
 use millstream_log::Outcome;
@@ -129,23 +129,13 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
             busy(&format!("An update is in progress for resource: {}", home.function_arn(&name)))
         }
         Refusal::FunctionPending(_) => busy("The function is currently in the following state: Pending"),
-        Refusal::MappingExists { uuid, source_arn, function } => Failure::new(
-            C::ResourceConflictException,
-            format!(
-                "The event source arn (\" {source_arn} \") and function (\" {function} \") provided mapping already \
-                 exists. Please update or delete the existing mapping with UUID {uuid}"
-            ),
-        ),
+        Refusal::MappingExists { uuid, source_arn, function } => {
+            mapping_exists(&uuid, &source_arn, &function)
+        }
         Refusal::NoSuchVersion { function, version } => {
             not_found(format!("Function not found: {}:{version}", home.function_arn(&function)))
         }
-        Refusal::VersionInUse { aliases, .. } => Failure::new(
-            C::ResourceConflictException,
-            format!(
-                "Unable to delete version because the following aliases reference it: [{}]",
-                aliases.join(", ")
-            ),
-        ),
+        Refusal::VersionInUse { aliases, .. } => version_in_use(&aliases),
         Refusal::AliasExists { function, alias } => Failure::new(
             C::ResourceConflictException,
             format!("Alias already exists: {}:{alias}", home.function_arn(&function)),
@@ -154,7 +144,14 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
             not_found(format!("Alias not found: {}:{alias}", home.function_arn(&function)))
         }
         Refusal::NoEventInvokeConfig { function, qualifier } => no_event_config(home, &function, &qualifier),
-        Refusal::NoSuchMapping(_) => no_such_resource(),
+        Refusal::NoSuchLayerVersion { layer, version } => not_found(format!(
+            "Layer version {}:{version} does not exist.",
+            home.arn("lambda", format_args!("layer:{layer}"))
+        )),
+        // Of policies: read anew and tried again by whoever submits the change; this is for one that changes all the time.
+        Refusal::PolicyChanged => policy_changed("GetPolicy"),
+        Refusal::UrlExists { function, alias } => url_exists(&home.function_arn(&function), &alias),
+        Refusal::NoSuchUrl { .. } | Refusal::NoSuchMapping(_) => no_such_resource(),
         Refusal::MappingBusy { .. } => mapping_in_use("update"),
         Refusal::Limit { what, limit } => Failure::invalid(format!(
             "This server holds at most {limit} {what}. Delete some that are not needed any more."
@@ -184,12 +181,70 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
     }
 }
 
+fn url_exists(function_arn: &str, alias: &str) -> Failure {
+    Failure::new(
+        ErrorCode::ResourceConflictException,
+        format!(
+            "Failed to create function url config for [functionArn = {}]. Error message:  FunctionUrlConfig exists for \
+             this Lambda function",
+            qualified(function_arn, alias)
+        ),
+    )
+}
+
+fn mapping_exists(uuid: &str, source_arn: &str, function: &str) -> Failure {
+    Failure::new(
+        ErrorCode::ResourceConflictException,
+        format!(
+            "The event source arn (\" {source_arn} \") and function (\" {function} \") provided mapping already \
+             exists. Please update or delete the existing mapping with UUID {uuid}"
+        ),
+    )
+}
+
+fn version_in_use(aliases: &[String]) -> Failure {
+    Failure::new(
+        ErrorCode::ResourceConflictException,
+        format!(
+            "Unable to delete version because the following aliases reference it: [{}]",
+            aliases.join(", ")
+        ),
+    )
+}
+
+/// AWS's words for a policy that is not the one that the request was made for.
+pub(crate) fn policy_changed(read_by: &str) -> Failure {
+    Failure::new(
+        ErrorCode::PreconditionFailedException,
+        format!(
+            "The Revision Id provided does not match the latest Revision Id. Call the {read_by} API to retrieve the \
+             latest Revision Id"
+        ),
+    )
+}
+
+/// An ARN with its qualifier, if there is one.
+pub(crate) fn qualified(arn: &str, qualifier: &str) -> String {
+    if qualifier.is_empty() { arn.to_owned() } else { format!("{arn}:{qualifier}") }
+}
+
 /// The function is in no state for this.
 pub(crate) fn busy(why: &str) -> Failure {
     Failure::new(
         ErrorCode::ResourceConflictException,
         format!("The operation cannot be performed at this time. {why}"),
     )
+}
+
+/// Refuse to invoke what is not there yet, or could not be made.
+pub(crate) fn check_active(function: &Function) -> Result<(), Failure> {
+    match &function.status {
+        FunctionStatus::Active => Ok(()),
+        FunctionStatus::Pending => Err(busy("The function is currently in the following state: Pending")),
+        FunctionStatus::Failed { .. } => {
+            Err(busy("The function is currently in the following state: Failed"))
+        }
+    }
 }
 
 pub(crate) fn mapping_in_use(verb: &str) -> Failure {

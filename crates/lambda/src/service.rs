@@ -2,6 +2,7 @@ use crate::buckets::Buckets;
 use crate::error::{Failure, stored_code};
 use crate::links::LinkKey;
 use crate::ops;
+use crate::urls::UrlIndex;
 use bytes::Bytes;
 use millstream_api_lambda::{self as api, Error, ErrorCode, Operation};
 use millstream_control_node::ControlHandle;
@@ -37,6 +38,7 @@ pub struct Lambda {
     inner: Arc<Options>,
     /// The account and region that requests mean.
     home: Arc<Home>,
+    urls: Arc<UrlIndex>,
     pub(crate) links: Option<LinkKey>,
     pub(crate) buckets: Option<Arc<HeldBuckets>>,
 }
@@ -71,7 +73,8 @@ impl Lambda {
     /// that was uploaded and whose function is not yet written down looks like one that nothing refers to.
     pub async fn start(options: Options) -> Self {
         let home = Arc::new(options.home.clone());
-        let lambda = Self { inner: Arc::new(options), home, links: None, buckets: None };
+        let lambda =
+            Self { inner: Arc::new(options), home, urls: Arc::default(), links: None, buckets: None };
         lambda.sweep().await;
         lambda
     }
@@ -187,6 +190,10 @@ impl Lambda {
 
     pub(crate) fn endpoint(&self) -> &str {
         &self.inner.endpoint
+    }
+
+    pub(crate) fn urls(&self) -> &UrlIndex {
+        &self.urls
     }
 
     pub(crate) fn control(&self) -> &ControlHandle {

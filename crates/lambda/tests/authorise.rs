@@ -274,3 +274,47 @@ async fn who_is_told_is_somebody_whom_the_role_may_tell() {
     caller.roles = Some(Arc::new(OneRole(policy("sqs:SendMessage", &queue))));
     assert_eq!(error(&world, &caller, line, dead).await, None);
 }
+
+#[tokio::test]
+async fn who_may_open_a_url_to_everybody_is_a_matter_of_policy() {
+    const URL: &str = "/2021-10-31/functions/f/url";
+    let world = world().await;
+    world.function("f").await;
+    let text = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": ["lambda:*FunctionUrlConfig", "lambda:AddPermission"], "Resource": "*",
+         "Condition": {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}}},
+        {"Effect": "Deny", "Action": "lambda:AddPermission", "Resource": "*",
+         "Condition": {"StringEquals": {"lambda:Principal": "s3.amazonaws.com"}}},
+    ]});
+    let policy = Arc::new(Policy::parse(&text.to_string(), Kind::Identity).unwrap());
+    let careful = Caller { policies: vec![policy], ..ada(&[]) };
+    let refused = |code: Option<(String, String)>| code.map(|(code, _)| code);
+    let denied = Some("AccessDeniedException".to_owned());
+    let post = format!("POST {URL}");
+    let (none, iam) = (json!({"AuthType": "NONE"}), json!({"AuthType": "AWS_IAM"}));
+    assert_eq!(refused(error(&world, &careful, &post, none.clone()).await), denied);
+    assert_eq!(error(&world, &careful, &post, iam.clone()).await, None);
+    let put = format!("PUT {URL}");
+    assert_eq!(refused(error(&world, &careful, &put, none.clone()).await), denied);
+    assert_eq!(error(&world, &careful, &put, json!({})).await, None, "it stays AWS_IAM");
+    let permission = |more: Value| {
+        let mut all = json!({"StatementId": "s", "Action": "lambda:InvokeFunctionUrl", "Principal": "*"});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    let add = "POST /2015-03-31/functions/f/policy";
+    let open = permission(json!({"FunctionUrlAuthType": "NONE"}));
+    assert_eq!(refused(error(&world, &careful, add, open).await), denied);
+    let bucket = permission(json!({"Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}));
+    assert_eq!(refused(error(&world, &careful, add, bucket).await), denied);
+    let signed = permission(json!({"FunctionUrlAuthType": "AWS_IAM"}));
+    assert_eq!(error(&world, &careful, add, signed).await, None);
+    // What is open already is theirs to see and to close only as the policy says.
+    world.call("PUT", URL, none).await;
+    for line in [format!("GET {URL}"), format!("DELETE {URL}"), put] {
+        let body = if line.starts_with("PUT") { json!({"InvokeMode": "BUFFERED"}) } else { Value::Null };
+        assert_eq!(refused(error(&world, &careful, &line, body).await), denied, "{line}");
+    }
+    assert_eq!(error(&world, &careful, &format!("PUT {URL}"), iam).await, None);
+}

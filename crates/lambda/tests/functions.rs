@@ -232,7 +232,10 @@ async fn what_is_not_built_is_refused_and_not_ignored() {
     }
     let in_s3 = json!({ "Code": { "S3Bucket": "bucket", "S3Key": "key" } });
     let (status, _, message) = world.call("POST", FUNCTIONS, create_with("offer", in_s3)).await.error();
-    assert!(status == 400 && message.contains("is not supported by this version"), "{message}");
+    assert!(
+        status == 400 && message.contains("No directory of this server stands for an S3 bucket"),
+        "{message}"
+    );
     // The values that mean "none".
     let none = json!({
         "Publish": false, "PackageType": "Zip", "VpcConfig": { "SubnetIds": [], "SecurityGroupIds": [] },

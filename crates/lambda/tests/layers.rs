@@ -155,7 +155,7 @@ async fn a_functions_layers_are_checked_and_shown() {
 }
 
 #[tokio::test]
-async fn a_layer_needs_its_code_in_the_request() {
+async fn a_layer_needs_its_code_in_the_request_or_in_a_bucket_that_is_there() {
     let world = world().await;
     let body = json!({ "Content": { "S3Bucket": "bucket", "S3Key": "key" } });
     let reply = world.call("POST", &format!("{LAYERS}/lib/versions"), body).await;

@@ -162,6 +162,8 @@ mod tests {
             published: millstream_control::Published::default(),
             reserved_concurrency: None,
             event_invoke: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            urls: BTreeMap::new(),
         }
     }
 

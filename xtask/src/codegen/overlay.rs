@@ -24,6 +24,8 @@ pub(super) struct Overlay {
     #[serde(default)]
     enum_value: Vec<EnumValue>,
     #[serde(default)]
+    enum_order: Vec<EnumOrder>,
+    #[serde(default)]
     pub(super) pattern: Vec<PatternEntry>,
     #[serde(default)]
     pub(super) runtime_rule: Vec<RuntimeRule>,
@@ -93,6 +95,15 @@ struct EnumValue {
     why: String,
 }
 
+/// The order in which the service names an enum's values where it refuses another one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnumOrder {
+    shape: String,
+    values: Vec<String>,
+    why: String,
+}
+
 /// An equivalent, for the `regex` crate, of an expression that it does not know.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -129,6 +140,7 @@ impl Overlay {
             .chain(self.omit_from_outputs.iter().map(|e| &e.why))
             .chain(self.optional_in_outputs.iter().map(|e| &e.why))
             .chain(self.enum_value.iter().map(|e| &e.why))
+            .chain(self.enum_order.iter().map(|e| &e.why))
             .chain(self.pattern.iter().map(|e| &e.why))
             .chain(self.runtime_rule.iter().map(|e| &e.why));
         for why in whys {
@@ -162,6 +174,9 @@ impl Overlay {
         for entry in &self.enum_value {
             add_value(model, &entry.shape, &entry.value)?;
         }
+        for entry in &self.enum_order {
+            order(model, &entry.shape, &entry.values)?;
+        }
         for entry in &self.rename_shape {
             rename(model, &entry.shape, &entry.to)?;
         }
@@ -193,6 +208,16 @@ fn add_value(model: &mut Model, shape: &str, value: &str) -> Result<()> {
     ensure!(found.is_enum(), "[[enum_value]] {shape} is no enum");
     ensure!(found.values.iter().all(|known| known != value), "[[enum_value]] {shape} has {value} already");
     found.values.push(value.to_owned());
+    Ok(())
+}
+
+fn order(model: &mut Model, shape: &str, values: &[String]) -> Result<()> {
+    let found = model.shapes.get_mut(shape).with_context(|| format!("[[enum_order]] no shape {shape}"))?;
+    let all = |values: &[String]| values.iter().cloned().collect::<BTreeSet<_>>();
+    let same = values.len() == found.values.len() && all(values) == all(&found.values);
+    ensure!(found.is_enum() && same, "[[enum_order]] {shape} has the values {:?}", found.values);
+    ensure!(values != found.values, "[[enum_order]] {shape} has this order already");
+    found.values = values.to_vec();
     Ok(())
 }
 

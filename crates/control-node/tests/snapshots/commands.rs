@@ -2,16 +2,17 @@
 
 use millstream_control::{
     ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, AliasTarget, ChangeEventInvokeConfig,
-    ChangeLambdaTags, ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeStream,
-    ChangeTags, Checkpoint, Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateOnDemandStream,
-    CreateQueue, CreateStream, DataKey, DeadLetters, DeleteAlias, DeleteEventInvokeConfig, DeleteFunction,
-    DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeliverySettings,
-    DeregisterConsumer, Distribution, FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings,
-    LayerUse, MappingSettings, OpenEventJournal, PublishLayerVersion, PublishVersion, PutEventInvokeConfig,
-    QueueBegin, QueueSettings, RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue,
-    RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment, SetDistribution, SetPolicy, SetQueuePolicy,
-    SettleMapping, ShardMetric, Source, StartEncryption, StartingPosition, State, StopEncryption, StreamMode,
-    Tagged, UpdateAlias, UpdateFunction, UpdateShardCount, WarmUp,
+    ChangeFunctionUrl, ChangeLambdaTags, ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags,
+    ChangeStream, ChangeTags, Checkpoint, Code, Command, CreateAlias, CreateFunction, CreateMapping,
+    CreateOnDemandStream, CreateQueue, CreateStream, DataKey, DeadLetters, DeleteAlias,
+    DeleteEventInvokeConfig, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
+    DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer, Distribution, FinishEncryptionChange,
+    FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, OpenEventJournal, PolicyOf,
+    PublishLayerVersion, PublishVersion, PutEventInvokeConfig, QueueBegin, QueueSettings, RecordResult,
+    RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency,
+    ScaleStream, SetCommitment, SetDistribution, SetLambdaPolicy, SetPolicy, SetQueuePolicy, SettleMapping,
+    ShardMetric, Source, StartEncryption, StartingPosition, State, StopEncryption, StreamMode, Tagged,
+    UpdateAlias, UpdateFunction, UpdateShardCount, UrlAuth, UrlChange, UrlCors, UrlMode, UrlSettings, WarmUp,
 };
 use millstream_types::{HashKey, LogShard, Position, ShardId, Timestamp};
 use std::collections::BTreeMap;
@@ -284,9 +285,11 @@ fn function_command(random: &mut Random, state: &State) -> Command {
     let revision_id =
         state.function(&name).map_or_else(|_| "none".into(), |function| function.revision_id.clone());
     let next = random.below(1_000);
-    match random.below(13) {
-        11 | 12 => event_invoke_command(random, name),
+    match random.below(15) {
+        13 | 14 => event_invoke_command(random, name),
         0 | 1 => function(&name, random).into(),
+        11 => policy_command(random, state, name, layer_name),
+        12 => url_command(random, name),
         8 => PublishVersion {
             name,
             description: random.one_in(2).then(|| "published".into()),
@@ -345,6 +348,46 @@ fn event_invoke_command(random: &mut Random, function: String) -> Command {
         _ => PutEventInvokeConfig { function, qualifier, max_retries, max_age_secs, on_success, on_failure }
             .into(),
     }
+}
+
+fn policy_command(random: &mut Random, state: &State, name: String, layer: String) -> Command {
+    let qualifier = if random.one_in(2) { String::new() } else { random.name("a") };
+    let of_function = random.one_in(2);
+    let (of, present) = if of_function {
+        let function = state.function(&name).ok();
+        let present = function.and_then(|function| function.policies.get(&qualifier).cloned());
+        (PolicyOf::Function { name, qualifier }, present)
+    } else {
+        let version = state.layers.get(&layer).map_or(1, |layer| layer.newest);
+        let present = state.layer_version(&layer, version).and_then(|version| version.policy.clone());
+        (PolicyOf::LayerVersion { layer, version }, present)
+    };
+    SetLambdaPolicy {
+        of,
+        policy: (!random.one_in(3)).then(|| "{\"Statement\":[]}".into()),
+        replaces: present.map(|policy| policy.revision_id.clone()),
+        revision_id: format!("policy-{}", random.below(1_000)),
+    }
+    .into()
+}
+
+fn url_command(random: &mut Random, function: String) -> Command {
+    let alias = if random.one_in(2) { String::new() } else { random.name("a") };
+    let cors = || UrlCors { origins: Some(vec!["*".into()]), max_age_secs: Some(60), ..UrlCors::default() };
+    let mode = random.one_in(2).then_some(UrlMode::Buffered);
+    let change = match random.below(4) {
+        0 | 1 => {
+            let settings = UrlSettings { auth: UrlAuth::None, cors: random.one_in(2).then(cors), mode };
+            UrlChange::Create { id: format!("url{}", random.below(1_000)), settings }
+        }
+        2 => UrlChange::Update {
+            auth: random.one_in(2).then_some(UrlAuth::Iam),
+            cors: random.one_in(2).then(cors),
+            mode: random.one_in(2).then_some(UrlMode::ResponseStream),
+        },
+        _ => UrlChange::Delete,
+    };
+    ChangeFunctionUrl { function, alias, change }.into()
 }
 
 fn alias_command(random: &mut Random, function: String) -> Command {

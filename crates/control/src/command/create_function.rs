@@ -48,6 +48,8 @@ impl ControlCommand for CreateFunction {
             published: Published::default(),
             reserved_concurrency: None,
             event_invoke: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            urls: BTreeMap::new(),
         };
         if self.publish {
             function.publish(None, self.revision_id.clone(), at);

@@ -15,7 +15,10 @@ impl ControlCommand for DeleteAlias {
 
     fn apply(&self, state: &mut State, _at: Timestamp) -> Result<(), Refusal> {
         let function = state.change_function(&self.function)?;
-        function.published.aliases.remove(&self.name);
+        if function.published.aliases.remove(&self.name).is_some() {
+            function.policies.remove(&self.name);
+            function.urls.remove(&self.name);
+        }
         function.event_invoke.remove(&self.name);
         Ok(())
     }

@@ -5,6 +5,7 @@ mod activate_mapping;
 mod activate_queue;
 mod activate_stream;
 mod change_event_invoke_config;
+mod change_function_url;
 mod change_lambda_tags;
 mod change_mapping;
 mod change_monitoring;
@@ -49,6 +50,7 @@ mod reserve_concurrency;
 mod scale_stream;
 mod set_commitment;
 mod set_distribution;
+mod set_lambda_policy;
 mod set_policy;
 mod set_queue_policy;
 mod settle_mapping;
@@ -60,6 +62,7 @@ mod update_function;
 mod update_shard_count;
 mod warm_up;
 
+pub use change_function_url::UrlChange;
 pub use change_lambda_tags::Tagged;
 pub use change_queue::DeadLetters;
 pub use change_retention::RetentionChange;
@@ -109,6 +112,7 @@ commands! {
     activate_queue::ActivateQueue,
     activate_stream::ActivateStream,
     change_event_invoke_config::ChangeEventInvokeConfig,
+    change_function_url::ChangeFunctionUrl,
     change_lambda_tags::ChangeLambdaTags,
     change_mapping::ChangeMapping,
     change_monitoring::ChangeMonitoring,
@@ -153,6 +157,7 @@ commands! {
     scale_stream::ScaleStream,
     set_commitment::SetCommitment,
     set_distribution::SetDistribution,
+    set_lambda_policy::SetLambdaPolicy,
     set_policy::SetPolicy,
     set_queue_policy::SetQueuePolicy,
     settle_mapping::SettleMapping,

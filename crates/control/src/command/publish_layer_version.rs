@@ -44,6 +44,7 @@ impl ControlCommand for PublishLayerVersion {
             architectures: self.architectures.clone(),
             code: self.code.clone(),
             created: at,
+            policy: None,
         });
         layer.versions.insert(layer.newest, version.clone());
         state.layers.insert(self.name.clone(), Arc::new(layer));

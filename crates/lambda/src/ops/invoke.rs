@@ -1,12 +1,12 @@
 use super::Handle;
-use crate::error::{self, busy};
+use crate::error;
 use crate::names::{LATEST, Target};
 use crate::service::{Context, Lambda};
 use crate::{Failure, caps};
 use api::{ErrorCode, InvocationRequest, InvocationResponse, InvocationType, LogType};
 use bytes::Bytes;
 use millstream_api_lambda as api;
-use millstream_control::{Function, FunctionStatus};
+use millstream_control::Function;
 use millstream_functions::Invocation;
 use serde::de::IgnoredAny;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Handle for api::Invoke {
         let payload = payload(input.payload.as_ref(), most)?;
         refuse_what_is_not_built(&input)?;
         let client_context = input.client_context.as_deref().map(client_context).transpose()?;
-        found.check_state()?;
+        error::check_active(&found.function)?;
         let trace_id = context.trace_id.filter(|id| id.len() <= caps::TRACE_ID_CHARS).map(str::to_owned);
         let Found { function, qualifier } = found;
         if later {
@@ -68,16 +68,6 @@ impl Found {
         let state = lambda.control().state();
         target.find_version(lambda.home(), &state)?;
         Ok(Self { function: target.unqualified().find(lambda.home(), &state)?, qualifier })
-    }
-
-    pub(super) fn check_state(&self) -> Result<(), Failure> {
-        match &self.function.status {
-            FunctionStatus::Active => Ok(()),
-            FunctionStatus::Pending => Err(busy("The function is currently in the following state: Pending")),
-            FunctionStatus::Failed { .. } => {
-                Err(busy("The function is currently in the following state: Failed"))
-            }
-        }
     }
 }
 

@@ -1,14 +1,19 @@
 //! The operations, one a file.
 
+mod add_layer_version_permission;
+mod add_permission;
 mod create_alias;
 mod create_event_source_mapping;
 mod create_function;
+mod create_function_url_config;
 mod delete_alias;
 mod delete_event_source_mapping;
 mod delete_function;
 mod delete_function_concurrency;
 mod delete_function_event_invoke_config;
+mod delete_function_url_config;
 mod delete_layer_version;
+mod delete_resource_policy;
 mod get_account_settings;
 mod get_alias;
 mod get_event_source_mapping;
@@ -17,13 +22,18 @@ mod get_function_code_signing_config;
 mod get_function_concurrency;
 mod get_function_configuration;
 mod get_function_event_invoke_config;
+mod get_function_url_config;
 mod get_layer_version;
 mod get_layer_version_by_arn;
+mod get_layer_version_policy;
+mod get_policy;
+mod get_resource_policy;
 mod invoke;
 mod invoke_async;
 mod list_aliases;
 mod list_event_source_mappings;
 mod list_function_event_invoke_configs;
+mod list_function_url_configs;
 mod list_functions;
 mod list_layer_versions;
 mod list_layers;
@@ -33,6 +43,9 @@ mod publish_layer_version;
 mod publish_version;
 mod put_function_concurrency;
 mod put_function_event_invoke_config;
+mod put_resource_policy;
+mod remove_layer_version_permission;
+mod remove_permission;
 mod tag_resource;
 mod untag_resource;
 mod update_alias;
@@ -40,6 +53,7 @@ mod update_event_source_mapping;
 mod update_function_code;
 mod update_function_configuration;
 mod update_function_event_invoke_config;
+mod update_function_url_config;
 
 use crate::Failure;
 use crate::service::{Context, Lambda};
@@ -104,23 +118,23 @@ operations! {
         UpdateEventSourceMapping,
         DeleteFunctionEventInvokeConfig, GetFunctionEventInvokeConfig, InvokeAsync, ListFunctionEventInvokeConfigs,
         PutFunctionEventInvokeConfig, UpdateFunctionEventInvokeConfig,
+        AddLayerVersionPermission, AddPermission, DeleteResourcePolicy, GetLayerVersionPolicy, GetPolicy, GetResourcePolicy,
+        PutResourcePolicy, RemoveLayerVersionPermission, RemovePermission,
+        CreateFunctionUrlConfig, DeleteFunctionUrlConfig, GetFunctionUrlConfig, ListFunctionUrlConfigs, UpdateFunctionUrlConfig,
         UpdateFunctionCode, UpdateFunctionConfiguration, CreateAlias, DeleteAlias, DeleteFunctionConcurrency, GetAccountSettings, GetAlias, GetFunctionCodeSigningConfig, GetFunctionConcurrency, ListAliases, ListVersionsByFunction, PublishVersion, PutFunctionConcurrency, UpdateAlias;
     not_built:
-        AddLayerVersionPermission, AddPermission, CheckpointDurableExecution, CreateCapacityProvider,
-        CreateCodeSigningConfig, CreateFunctionUrlConfig, DeleteCapacityProvider,
-        DeleteCodeSigningConfig, DeleteDurableExecution, DeleteFunctionCodeSigningConfig, DeleteFunctionUrlConfig,
-        DeleteProvisionedConcurrencyConfig, DeleteResourcePolicy, GetCapacityProvider,
+        CheckpointDurableExecution, CreateCapacityProvider,
+        CreateCodeSigningConfig, DeleteCapacityProvider,
+        DeleteCodeSigningConfig, DeleteDurableExecution, DeleteFunctionCodeSigningConfig,
+        DeleteProvisionedConcurrencyConfig, GetCapacityProvider,
         GetCodeSigningConfig, GetDurableExecution, GetDurableExecutionHistory, GetDurableExecutionState,
-        GetFunctionRecursionConfig, GetFunctionScalingConfig, GetFunctionUrlConfig, GetLayerVersionPolicy, GetPolicy,
-        GetProvisionedConcurrencyConfig, GetResourcePolicy, GetRuntimeManagementConfig,
+        GetFunctionRecursionConfig, GetFunctionScalingConfig, GetProvisionedConcurrencyConfig, GetRuntimeManagementConfig,
         InvokeWithResponseStream, ListCapacityProviders, ListCodeSigningConfigs,
-        ListDurableExecutionsByFunction, ListFunctionUrlConfigs,
+        ListDurableExecutionsByFunction,
         ListFunctionVersionsByCapacityProvider, ListFunctionsByCodeSigningConfig, ListProvisionedConcurrencyConfigs,
         PauseDurableExecution, PutFunctionCodeSigningConfig,
         PutFunctionRecursionConfig, PutFunctionScalingConfig,
-        PutProvisionedConcurrencyConfig, PutResourcePolicy, PutRuntimeManagementConfig, RemoveLayerVersionPermission,
-        RemovePermission, ResumeDurableExecution, SendDurableExecutionCallbackFailure,
+        PutProvisionedConcurrencyConfig, PutRuntimeManagementConfig, ResumeDurableExecution, SendDurableExecutionCallbackFailure,
         SendDurableExecutionCallbackHeartbeat, SendDurableExecutionCallbackSuccess, StopDurableExecution,
-        UpdateCapacityProvider, UpdateCodeSigningConfig,
-        UpdateFunctionUrlConfig;
+        UpdateCapacityProvider, UpdateCodeSigningConfig;
 }

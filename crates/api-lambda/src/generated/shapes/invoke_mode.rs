@@ -5,19 +5,19 @@ use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvokeMode {
-    Buffered,
     ResponseStream,
+    Buffered,
     /// A value that the model does not name.
     Unknown(String),
 }
 
 impl InvokeMode {
-    pub const VALUES: &[&str] = &["BUFFERED", "RESPONSE_STREAM"];
+    pub const VALUES: &[&str] = &["RESPONSE_STREAM", "BUFFERED"];
 
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Buffered => "BUFFERED",
             Self::ResponseStream => "RESPONSE_STREAM",
+            Self::Buffered => "BUFFERED",
             Self::Unknown(value) => value,
         }
     }
@@ -26,8 +26,8 @@ impl InvokeMode {
 impl From<&str> for InvokeMode {
     fn from(value: &str) -> Self {
         match value {
-            "BUFFERED" => Self::Buffered,
             "RESPONSE_STREAM" => Self::ResponseStream,
+            "BUFFERED" => Self::Buffered,
             other => Self::Unknown(other.to_owned()),
         }
     }
