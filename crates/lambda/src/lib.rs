@@ -21,6 +21,7 @@ mod ops;
 mod page;
 mod service;
 mod settings;
+mod streaming;
 mod tagged;
 mod upload;
 mod versions;
@@ -28,4 +29,4 @@ mod versions;
 pub mod caps;
 
 pub use error::Failure;
-pub use service::{Answer, CODE_PATH, Lambda, Options};
+pub use service::{Answer, ByteStream, CODE_PATH, Lambda, Options};
