@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import unittest
 
@@ -48,14 +49,30 @@ class Languages(ServerCase):
         self.works("rust", failure={"errorMessage": "on purpose"}, panicked={"errorMessage": "Lambda panicked: as it was asked to"})
         self.forwards("rust")
 
+    def test_rust_streams(self):
+        if shutil.which("cargo") is None:
+            self.skipTest("there is no cargo in PATH")
+        self.deploy("rust-streams", rust(), Environment={"Variables": {"STREAMS": "1"}})
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(60)
+            payload = json.dumps({"port": listener.getsockname()[1]})
+            events = iter(self.functions.invoke_with_response_stream(FunctionName="rust-streams", Payload=payload)["EventStream"])
+            received = b""
+            while not received.endswith(b"first"):
+                received += next(events)["PayloadChunk"]["Payload"]
+            listener.accept()[0].close()
+            prelude, body = received.split(bytes(8))
+            self.assertEqual((json.loads(prelude)["statusCode"], body), (200, b"first"))
+            self.assertEqual(list(events), [{"PayloadChunk": {"Payload": b"last"}}, {"InvokeComplete": {}}])
+
     def test_go(self):
         self.deploy("go", go())
         self.works("go", failure={"errorMessage": "on purpose", "errorType": "errorString"}, panicked={"errorMessage": "as it was asked to", "errorType": "string"})
         self.forwards("go")
 
-    def deploy(self, name, binary):
+    def deploy(self, name, binary, **more):
         code = {"ZipFile": zip_of({"bootstrap": binary.read_bytes()})}
-        self.functions.create_function(FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=ROLE, Timeout=20, Code=code)
+        self.functions.create_function(FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=ROLE, Timeout=20, Code=code, **more)
         self.functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=clients.WAIT)
 
     def works(self, name, failure, panicked):

@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -119,6 +121,50 @@ test("a function is created, invoked, changed and deleted", async () => {
     assert.equal(error.$metadata.httpStatusCode, 404);
     return true;
   });
+});
+
+test("a streamed response arrives while the function writes it", async () => {
+  const source = `
+    import net from "node:net";
+    const word = (port) => new Promise((resolve) => net.connect(port, "127.0.0.1").on("close", resolve).resume());
+    export const handler = awslambda.streamifyResponse(async (event, stream) => {
+      stream.write("first");
+      await word(event.port);
+      if (event.fail) throw new RangeError(event.fail);
+      stream.end("last");
+    });
+  `;
+  await deploy("streams", source);
+  // The function goes on only once the client has seen what it has written.
+  const heard = net.createServer();
+  await new Promise((resolve) => heard.listen(0, "127.0.0.1", resolve));
+  const run = async (event) => {
+    const events = [];
+    const waits = once(heard, "connection");
+    const Payload = JSON.stringify({ port: heard.address().port, ...event });
+    const answer = await lambda.send(new Lambda.InvokeWithResponseStreamCommand({ FunctionName: "streams", Payload, LogType: "Tail" }));
+    assert.deepEqual([answer.StatusCode, answer.ExecutedVersion], [200, "$LATEST"]);
+    for await (const event of answer.EventStream) {
+      events.push(event);
+      if (events.length === 1) (await waits)[0].end();
+    }
+    const complete = events.pop().InvokeComplete;
+    assert.match(Buffer.from(complete.LogResult, "base64").toString(), /REPORT RequestId: /);
+    return [events.map(({ PayloadChunk }) => Buffer.from(PayloadChunk.Payload).toString()), complete];
+  };
+  try {
+    const [chunks, complete] = await run({});
+    assert.deepEqual([chunks, complete.ErrorCode], [["first", "last"], undefined]);
+    const [half, failed] = await run({ fail: "as asked" });
+    assert.deepEqual([half, failed.ErrorCode], [["first"], "Unhandled"]);
+    const { errorType, errorMessage } = JSON.parse(failed.ErrorDetails);
+    assert.deepEqual([errorType, errorMessage], ["RangeError", "as asked"]);
+  } finally {
+    heard.close();
+  }
+  const dry = await lambda.send(new Lambda.InvokeWithResponseStreamCommand({ FunctionName: "streams", InvocationType: "DryRun" }));
+  assert.equal(dry.StatusCode, 204);
+  await assert.rejects(lambda.send(new Lambda.InvokeWithResponseStreamCommand({ FunctionName: "gone" })), Lambda.ResourceNotFoundException);
 });
 
 test("versions, aliases and layers", async () => {

@@ -45,7 +45,8 @@ class Comparison(unittest.TestCase):
     def shown(self, run, but, logs):
         shown = {
             "answers": [
-                (answer.kind, answer.request_id, answer.content_type, answer.error_type, self.body(answer.body))
+                (answer.kind, answer.request_id, answer.content_type, answer.error_type, self.body(answer.body),
+                 answer.mode, answer.trailers[0], self.body(answer.trailers[1]))
                 for answer in run.answers
             ],
             "status": run.status,

@@ -1,5 +1,6 @@
 """A Lambda Runtime API that gives one runtime its invocations and keeps what it answers. Standard library only."""
 
+import base64
 import dataclasses
 import http.server
 import json
@@ -45,6 +46,9 @@ class Answer:
     content_type: str
     error_type: str
     body: bytes
+    mode: str = ""
+    # Of a response that is streamed: its error's type and body, decoded.
+    trailers: tuple = ("", b"")
 
 
 @dataclasses.dataclass
@@ -129,26 +133,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
         }, payload)
 
     def do_POST(self):
-        body = self.body()
+        body, trailers = self.body()
         kind = self.path.removeprefix("/2018-06-01/runtime/")
         id = ""
         if kind.startswith("invocation/"):
             _, id, kind = kind.split("/")
         self.server.answers.append(Answer(
             kind, id, self.headers.get("Content-Type", ""), self.headers.get("Lambda-Runtime-Function-Error-Type", ""), body,
+            self.headers.get("Lambda-Runtime-Function-Response-Mode", ""),
+            (trailers.get("lambda-runtime-function-error-type", ""), base64.b64decode(trailers.get("lambda-runtime-function-error-body", ""))),
         ))
         self.answer(202, {"Content-Type": "application/json"}, b'{"status":"OK"}\n')
 
     def body(self):
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            return self.rfile.read(int(self.headers.get("Content-Length", 0))), {}
         chunks = []
         while size := int(self.rfile.readline().split(b";")[0], 16):
             chunks.append(self.rfile.read(size))
             self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass
-        return b"".join(chunks)
+        trailers = {}
+        while line := self.rfile.readline().decode().strip():
+            name, _, value = line.partition(":")
+            trailers[name.lower()] = value.strip()
+        return b"".join(chunks), trailers
 
     def answer(self, status, headers, body):
         self.send_response(status)

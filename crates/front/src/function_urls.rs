@@ -172,7 +172,8 @@ fn tell(front: &Front, arrived: &Arrived<'_>, answer: &UrlAnswer, took: Duration
 
 /// What a function gives as headers may be none: then there is no answer to be made of it.
 fn written(answer: UrlAnswer) -> Answer {
-    let mut out = Response::new(whole(answer.body));
+    let body = answer.stream.map_or_else(|| whole(answer.body), body::frames);
+    let mut out = Response::new(body);
     *out.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     for (name, value) in answer.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).ok();

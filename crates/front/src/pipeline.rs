@@ -21,7 +21,7 @@ use millstream_credentials::Keyring;
 use millstream_host::{Clock, entropy};
 use millstream_iam::Caller;
 use millstream_kinesis::{Failure, Kinesis};
-use millstream_lambda::Lambda;
+use millstream_lambda::{ByteStream, Lambda};
 use millstream_logs::Logs;
 use millstream_shapes::{Codec, ErrorName, RestResponse};
 use millstream_types::Home;
@@ -328,7 +328,7 @@ async fn lambda(front: &Front, arrived: &Arrived<'_>, body: Incoming) -> Answer 
             return lambda_unsigned(front, request_id, error);
         }
     };
-    let invocation = parts.uri.path().trim_end_matches('/').ends_with("/invocations");
+    let invocation = parts.uri.path().trim_end_matches('/').ends_with("invocations");
     let limit = if invocation { caps::INVOCATION_BODY } else { caps::LAMBDA_BODY };
     let body = match body::read(body, limit, &front.lambda_bodies).await {
         Ok(body) => body,
@@ -374,11 +374,17 @@ async fn lambda(front: &Front, arrived: &Arrived<'_>, body: Incoming) -> Answer 
             );
         }
     }
-    rest(answer.response)
+    rest_with(answer.response, answer.stream)
 }
 
 fn rest(response: RestResponse) -> Answer {
-    let mut answer = Response::new(whole(response.body));
+    rest_with(response, None)
+}
+
+/// With a body that comes in pieces, which nothing cuts but the end of its connection: at shutdown a function may finish
+/// within the time that requests get.
+fn rest_with(response: RestResponse, stream: Option<ByteStream>) -> Answer {
+    let mut answer = Response::new(stream.map_or_else(|| whole(response.body), frames));
     *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in response.headers {
         match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {

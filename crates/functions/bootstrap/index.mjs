@@ -9,13 +9,14 @@
 import { existsSync, readFileSync, writeSync } from "node:fs";
 import http from "node:http";
 import { createRequire } from "node:module";
+import net from "node:net";
 import path from "node:path";
-import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { format, types } from "node:util";
 
 const VERSION = "2018-06-01";
 const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
+const HIGH_WATER_MARK = Symbol.for("aws.lambda.runtime.handler.streaming.highWaterMark");
 const UNCAUGHT_EXCEPTION_STATUS = 129;
 const UNHANDLED_REJECTION_STATUS = 128;
 // Node.js' own, for what waits for ever.
@@ -256,6 +257,10 @@ async function loadHandler(task, text) {
   const handler = inside(module) || (CLIENT_4 && inside(module.default));
   if (!handler) throw new Fault("Runtime.HandlerNotFound", `${text} is undefined or not exported`);
   if (typeof handler !== "function") throw new Fault("Runtime.HandlerNotFound", `${text} is not a function`);
+  const streaming = handler[STREAMING];
+  if (CLIENT_4 ? streaming && streaming !== "response" : ![undefined, null, false, "response"].includes(streaming)) {
+    throw new Fault("Runtime.MalformedStreamingHandler", "Only response streaming is supported.");
+  }
   if (CLIENT_4 && handler.length >= 3 && !handler[STREAMING]) {
     throw new Fault(
       "Runtime.CallbackHandlerDeprecated",
@@ -265,36 +270,111 @@ async function loadHandler(task, text) {
   return handler;
 }
 
-// `awslambda`, which functions that stream their response use.
-class ResponseStream extends Writable {
-  constructor() {
-    super();
-    this.chunks = [];
-    this.contentType = "application/octet-stream";
+// What of the request that carries a streamed response its function gets to see.
+const STREAM_METHODS = [
+  "cork", "destroy", "end", "uncork", "write", "addListener", "emit", "eventNames", "getMaxListeners", "listenerCount", "listeners", "off", "on", "once",
+  "prependListener", "prependOnceListener", "rawListeners", "removeAllListeners", "removeListener", "setMaxListeners", "setContentType",
+];
+const STREAM_STATE = [
+  "writableFinished", "writableObjectMode", "writableEnded", "writableNeedDrain", "writableHighWaterMark", "writableCorked", "writableLength",
+];
+const STREAM_SETTABLE = ["destroyed", "_onBeforeFirstWrite"];
+const OF_VERSION_3 = ["writable", "writableBuffer"];
+
+// The response of one invocation, which is a request to the Runtime API that begins with the first write.
+class StreamedResponse {
+  constructor(api, id, highWaterMark) {
+    // A connection of its own, so that errors and the next invocation do not wait behind it.
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    agent.createConnection = (options, connected) => net.createConnection({ ...options, highWaterMark }, connected);
+    this.agent = agent;
+    const headers = {
+      "Lambda-Runtime-Function-Response-Mode": "streaming",
+      Trailer: ["Lambda-Runtime-Function-Error-Type", "Lambda-Runtime-Function-Error-Body"],
+      "Content-Type": "application/octet-stream",
+      "Transfer-Encoding": "chunked",
+    };
+    const path = `/${VERSION}/runtime/invocation/${encodeURIComponent(id)}/response`;
+    const request = http.request({ agent, host: api.host, port: api.port, method: "POST", path, headers });
+    this.request = request;
+    // Settled once the Runtime API has taken it.
+    this.taken = new Promise((resolve, reject) => {
+      request.on("response", (answer) => {
+        answer.on("aborted", (error) => {
+          reject(error);
+          request.destroy(error);
+        });
+        answer.on("end", resolve);
+        answer.resume();
+      });
+      request.on("error", (error) => {
+        reject(error);
+        request.destroy(error);
+      });
+    });
+    this.taken.catch(() => {});
+    // Nobody handles this one: as with AWS's client, a response that cannot be sent is the end of the process.
+    new Promise((resolve, reject) => {
+      request.on("response", resolve);
+      request.on("error", reject);
+    });
+    const write = request.write.bind(request);
+    let isWritten = false;
+    request.write = (chunk, encoding, done) => {
+      const isBytes = Buffer.isBuffer(chunk) || (CLIENT_4 ? chunk instanceof Uint8Array : chunk?.constructor === Uint8Array);
+      if (!isWritten && typeof request._onBeforeFirstWrite === "function") request._onBeforeFirstWrite((first) => write(first));
+      const hasRoom = write(typeof chunk === "string" || isBytes ? chunk : JSON.stringify(chunk), encoding, done);
+      isWritten = true;
+      return hasRoom;
+    };
+    if (!CLIENT_4) {
+      const end = request.end.bind(request);
+      request.end = (last) => {
+        end(last);
+      };
+    }
+    request.setContentType = (contentType) => {
+      if (isWritten) throw new Fault("Runtime.InvalidStreamingOperation", "Cannot set content-type, too late.");
+      request.setHeader("Content-Type", contentType);
+    };
+    this.stream = Object.fromEntries(STREAM_METHODS.map((name) => [name, request[name].bind(request)]));
+    const get = (name) => () => request[name];
+    const set = (name) => (value) => {
+      request[name] = value;
+    };
+    for (const name of STREAM_STATE) Object.defineProperty(this.stream, name, { get: get(name) });
+    for (const name of STREAM_SETTABLE) Object.defineProperty(this.stream, name, { get: get(name), set: set(name) });
+    if (CLIENT_4) Object.defineProperty(this.stream, "writable", { get: get("writable") });
+    else for (const name of OF_VERSION_3) Object.defineProperty(this.stream, name, { get: get(name), set: name === "writable" ? set(name) : undefined });
   }
 
-  setContentType(contentType) {
-    this.contentType = contentType;
-  }
-
-  _write(chunk, encoding, done) {
-    this.chunks.push(typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk);
-    done();
+  // What went wrong goes out behind what was written, if anything was.
+  fail(error) {
+    const told = toldError(error);
+    this.request.addTrailers({
+      "Lambda-Runtime-Function-Error-Type": told.errorType,
+      "Lambda-Runtime-Function-Error-Body": Buffer.from(JSON.stringify(told)).toString("base64"),
+    });
+    this.request.end();
   }
 }
 
+// `awslambda`, which functions that stream their response use.
 function setUpGlobals() {
   globalThis.awslambda = {
     streamifyResponse(handler, options) {
       handler[STREAMING] = "response";
-      if (options?.highWaterMark) handler[Symbol.for("aws.lambda.runtime.handler.streaming.highWaterMark")] = options.highWaterMark;
+      if (typeof options?.highWaterMark === "number") handler[HIGH_WATER_MARK] = Number.parseInt(options.highWaterMark, 10);
       return handler;
     },
     HttpResponseStream: {
       from(stream, metadata) {
         stream.setContentType("application/vnd.awslambda.http-integration-response");
-        stream.write(JSON.stringify(metadata));
-        stream.write(Buffer.alloc(8));
+        const prelude = JSON.stringify(metadata);
+        stream._onBeforeFirstWrite = (write) => {
+          write(prelude);
+          write(new Uint8Array(8));
+        };
         return stream;
       },
     },
@@ -380,7 +460,7 @@ class Runtime {
     const trace = headers["lambda-runtime-trace-id"];
     if (trace) process.env._X_AMZN_TRACE_ID = trace;
     else delete process.env._X_AMZN_TRACE_ID;
-    if (this.handler[STREAMING]) await this.handleStreaming(contextOf(headers), body);
+    if (this.handler[STREAMING]) await this.handleStreaming(headers, body);
     else if (CLIENT_4) await this.handleAsync(contextOf(headers), JSON.parse(body.toString()));
     else this.handleBuffered(headers, body);
   }
@@ -484,33 +564,49 @@ class Runtime {
     return { own, callback: once(callback), answered };
   }
 
-  async handleStreaming(context, body) {
-    const stream = new ResponseStream();
-    context.callbackWaitsForEmptyEventLoop = true;
+  async handleStreaming(headers, body) {
+    const event = CLIENT_4 ? JSON.parse(body.toString()) : undefined;
+    const mark = Number.parseInt(this.handler[HIGH_WATER_MARK], 10);
+    const response = new StreamedResponse(this.api, this.id, mark || undefined);
+    const { stream } = response;
+    let waits = true;
+    const own = {
+      get callbackWaitsForEmptyEventLoop() {
+        return waits;
+      },
+      set callbackWaitsForEmptyEventLoop(value) {
+        waits = value;
+      },
+    };
+    const next = () => {
+      // Its connection is of no use to the next invocation.
+      response.agent.destroy();
+      this.whenIdle = null;
+      if (CLIENT_4 || !waits) this.schedule();
+      else this.whenIdle = () => setImmediate(() => this.schedule());
+    };
+    const unasync = "Streaming does not support non-async handlers.";
+    const unfinished = "Response stream is not finished.";
     try {
-      const result = this.handler(JSON.parse(body.toString()), stream, context);
-      if (!isPromise(result)) throw new Fault("Runtime.InvalidStreamingOperation", "Streaming does not support non-async handlers.");
-      this.whenIdle = () => this.failStreaming("Response stream is not finished.");
-      await result;
-      if (!stream.writableEnded) throw new Fault("Runtime.InvalidStreamingOperation", "Response stream is not finished.");
-      if (!stream.writableFinished) await new Promise((resolve) => stream.once("finish", resolve));
+      const context = CLIENT_4 ? contextOf(headers) : Object.assign(own, contextOf(headers));
+      const result = this.handler(CLIENT_4 ? event : JSON.parse(body.toString()), stream, context);
+      if (!isPromise(result)) throw CLIENT_4 ? new Error(unasync) : unasync;
+      if ((await result) !== undefined) console.warn("Streaming handlers ignore return values.");
+      await response.taken;
+      if (!stream.writableFinished) throw CLIENT_4 ? new Error(unfinished) : unfinished;
     } catch (error) {
-      this.failStreaming(error);
-      return;
+      if (this.isEnding) return;
+      if (CLIENT_4) await new Promise((resolve) => setImmediate(resolve));
+      logError("Invoke Error", error);
+      response.fail(error);
+      await response.taken.catch(() => {});
     }
-    this.whenIdle = null;
-    await this.api.respond(this.id, Buffer.concat(stream.chunks), stream.contentType);
-    this.schedule();
-  }
-
-  failStreaming(error) {
-    this.whenIdle = null;
-    logError("Invoke Error", error);
-    this.api.fail(this.id, error).then(() => this.schedule());
+    next();
   }
 
   // Tell what went wrong and end. The server starts another worker.
   end(error, status) {
+    this.isEnding = true;
     const exit = () => process.exit(status);
     const told = this.id === undefined ? this.api.failInit(error) : this.api.fail(this.id, error);
     told.then(exit, exit);

@@ -19,6 +19,13 @@ pub const UPLOAD_GRACE: Duration = Duration::from_mins(5);
 pub const MAX_PAYLOAD_BYTES: usize = 6_291_556;
 /// Largest error body or header a runtime may post that is not a response, in bytes.
 pub const MAX_ERROR_BYTES: usize = MAX_PAYLOAD_BYTES;
+/// Largest response that is streamed, in bytes (AWS: 200 MB by default, taken as MiB).
+pub const MAX_STREAM_BYTES: usize = 200 * 1024 * 1024;
+/// Pieces of a streamed response that may wait for who reads them, and the largest, in bytes.
+pub const STREAM_CHUNKS: usize = 4;
+pub const STREAM_CHUNK_BYTES: usize = 256 * 1024;
+/// A streamed response breaks off when its process ends, and either may be seen first: the other is waited for this long.
+pub const TRUNCATED_GRACE: Duration = Duration::from_secs(1);
 /// Connections that one worker may hold to its Runtime API at once.
 pub const MAX_WORKER_CONNECTIONS: usize = 32;
 

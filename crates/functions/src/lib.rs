@@ -28,6 +28,7 @@ mod runtimes;
 mod sandbox;
 mod service;
 mod spec;
+mod streaming;
 mod worker;
 
 pub use code::{BROKEN_ZIP_MESSAGE, BadZip, CodeError, CodeKey, CodeRef, CodeStore, NotACodeKey};
@@ -41,3 +42,4 @@ pub use runtimes::{FoundRuntime, Interpreter, Runtime, RuntimeMissing, UnknownRu
 pub use sandbox::{Isolation, IsolationUnavailable, Network, SANDBOX_COMMAND, sandbox_main};
 pub use service::{Functions, WorkerCount};
 pub use spec::{FunctionError, FunctionSpec, Invocation, InvokeError, InvokeReply, Share};
+pub use streaming::Streaming;

@@ -37,6 +37,12 @@ pub(crate) enum Outcome {
     /// Its start reported this error: there is no runtime that could take an invocation.
     InitError(Bytes),
     TooLarge,
+    /// A response that was handed on as it came.
+    Streamed,
+    /// As that, but cut at the limit.
+    StreamTooLarge,
+    /// As that, but it broke off and its process did not end.
+    Truncated,
     TimedOut,
     Exited(Exit),
     OutOfMemory,
@@ -56,18 +62,23 @@ pub(crate) struct Told {
 impl Outcome {
     /// Whether the worker may take another invocation.
     pub(crate) fn leaves_worker_usable(&self) -> bool {
-        matches!(self, Self::Response(_) | Self::Error(_) | Self::TooLarge)
+        matches!(self, Self::Response(_) | Self::Streamed | Self::Error(_) | Self::TooLarge)
     }
 
     pub(crate) fn tell(self, request_id: &str, timeout_secs: u32) -> Told {
         let error = Some(FunctionError::Unhandled);
         let (kind, what) = match self {
             Self::Response(payload) => return Told { payload, error: None, status: None, log: None },
+            Self::Streamed => {
+                return Told { payload: Bytes::new(), error: None, status: None, log: None };
+            }
             Self::Error(payload) | Self::InitError(payload) => {
                 return Told { payload, error, status: None, log: None };
             }
-            Self::TooLarge => {
-                let payload = too_large();
+            Self::TooLarge | Self::StreamTooLarge => {
+                let streamed = matches!(self, Self::StreamTooLarge);
+                let limit = if streamed { caps::MAX_STREAM_BYTES } else { caps::MAX_PAYLOAD_BYTES };
+                let payload = too_large(limit);
                 return Told { payload, error, status: Some(error_status(TOO_LARGE)), log: None };
             }
             Self::TimedOut => {
@@ -75,6 +86,9 @@ impl Outcome {
                     format!("RequestId: {request_id} Error: Task timed out after {timeout_secs}.00 seconds");
                 let payload = error_payload("Sandbox.Timedout", &text);
                 return Told { payload, error, status: Some("timeout".to_owned()), log: None };
+            }
+            Self::Truncated => {
+                ("Runtime.TruncatedResponse", "The response broke off before its end".to_owned())
             }
             Self::OutOfMemory => {
                 ("Runtime.ExitError", "Runtime exited with error: signal: killed".to_owned())
@@ -144,8 +158,7 @@ pub fn is_error(answer: &[u8]) -> bool {
 
 const TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 
-fn too_large() -> Bytes {
-    let limit = caps::MAX_PAYLOAD_BYTES;
+fn too_large(limit: usize) -> Bytes {
     let text = format!("Response payload size exceeded maximum allowed payload size ({limit} bytes).");
     error_payload(TOO_LARGE, &text)
 }
@@ -215,5 +228,10 @@ mod tests {
             told(Outcome::TooLarge),
             r#"{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes)."}"#
         );
+        assert!(told(Outcome::StreamTooLarge).ends_with(r#"payload size (209715200 bytes)."}"#));
+        assert_eq!(told(Outcome::Streamed), "");
+        assert!(told(Outcome::Truncated).starts_with(
+            r#"{"errorType":"Runtime.TruncatedResponse","errorMessage":"RequestId: ID Error: "#
+        ));
     }
 }

@@ -11,6 +11,7 @@ use crate::pool::{Pool, Taken};
 use crate::report::{self, Report};
 use crate::runtimes::Runtime;
 use crate::spec::{FunctionSpec, Invocation, InvokeError, InvokeReply};
+use crate::streaming::Sink;
 use crate::worker::Worker;
 use bytes::Bytes;
 use millstream_host::clock::Clock;
@@ -47,11 +48,13 @@ impl House {
         &*self.launcher.options.clock
     }
 
-    /// Run `call` on a warm worker or a new one.
+    /// Run `call` on a warm worker or a new one. With a sink, a response that is streamed goes there as it comes; any
+    /// other is in the reply.
     pub(crate) async fn run(
         &self,
         spec: Arc<FunctionSpec>,
         call: Invocation,
+        sink: Option<Arc<Sink>>,
     ) -> Result<InvokeReply, InvokeError> {
         let _place = self.pool.reserve(&spec)?;
         if let Some(uri) = &spec.elsewhere {
@@ -72,7 +75,7 @@ impl House {
             attempt.worker.output.add(&report::start(&call.request_id, &spec.version));
             let outcome = match attempt.failed.take() {
                 Some(outcome) => Some(outcome),
-                None => self.invoke(&mut attempt, &call).await,
+                None => self.invoke(&mut attempt, &call, sink.clone()).await,
             };
             match outcome {
                 Some(outcome) => return self.conclude(attempt, outcome, &call).await,
@@ -112,7 +115,12 @@ impl House {
         Ok(Attempt { worker, init: Some(init), began, failed: outcome })
     }
 
-    async fn invoke(&self, attempt: &mut Attempt, call: &Invocation) -> Option<Outcome> {
+    async fn invoke(
+        &self,
+        attempt: &mut Attempt,
+        call: &Invocation,
+        sink: Option<Arc<Sink>>,
+    ) -> Option<Outcome> {
         let spec = &attempt.worker.spec;
         let limit = Duration::from_secs(spec.timeout_secs.into());
         let left = limit.saturating_sub(self.clock().monotonic().saturating_sub(attempt.began));
@@ -125,7 +133,7 @@ impl House {
             client_context: call.client_context.clone(),
             payload: call.payload.clone(),
         };
-        attempt.worker.invoke(next, left).await
+        attempt.worker.invoke(next, sink, left).await
     }
 
     /// Write the end of the log, tell the outcome, and keep or end the worker.

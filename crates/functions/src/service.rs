@@ -10,11 +10,13 @@ use crate::run::House;
 use crate::runtimes::{FoundRuntime, Runtime, RuntimeMissing};
 use crate::sandbox::{Isolation, IsolationUnavailable};
 use crate::spec::{FunctionSpec, Invocation, InvokeError, InvokeReply};
+use crate::streaming::{Sink, Streaming, flat};
 use millstream_host::entropy;
 use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 /// Runs functions. Cheap to clone; when the last clone is dropped all workers end.
 #[derive(Clone, Debug)]
@@ -61,25 +63,41 @@ impl Functions {
         spec: Arc<FunctionSpec>,
         call: Invocation,
     ) -> Result<InvokeReply, InvokeError> {
+        flat(self.begin(drawn(spec), call, None)?.await)
+    }
+
+    /// As [`Functions::invoke`], for a caller that takes the response in pieces while the function writes it. Returns
+    /// when the response begins, or the invocation ends without one. A reader that is slow holds the function up, whose
+    /// time goes on.
+    pub async fn invoke_streaming(
+        &self,
+        spec: Arc<FunctionSpec>,
+        call: Invocation,
+    ) -> Result<Streaming, InvokeError> {
+        let spec = drawn(spec);
+        let version = spec.version.clone();
+        let (sink, source) = Sink::new();
+        let running = self.begin(spec, call, Some(sink))?;
+        Streaming::start(version, source, running).await
+    }
+
+    fn begin(
+        &self,
+        spec: Arc<FunctionSpec>,
+        call: Invocation,
+        sink: Option<Arc<Sink>>,
+    ) -> Result<JoinHandle<Result<InvokeReply, InvokeError>>, InvokeError> {
         let (size, limit) = (call.payload.len(), caps::MAX_PAYLOAD_BYTES);
         if size > limit {
             return Err(InvokeError::PayloadTooLarge { size, limit });
         }
-        let spec = drawn(spec);
         let house = Arc::clone(&self.house);
         let running = house.meters.begin(&spec);
-        let run = async move {
-            let result = house.run(spec, call).await;
+        Ok(tokio::spawn(async move {
+            let result = house.run(spec, call, sink).await;
             running.ended(&result);
             result
-        };
-        match tokio::spawn(run).await {
-            Ok(result) => result,
-            Err(error) => {
-                tracing::error!(%error, "the task of an invocation failed");
-                Err(InvokeError::Lost)
-            }
-        }
+        }))
     }
 
     /// Do what can be done before the first invocation: compile a component, or see whether a function may run where it

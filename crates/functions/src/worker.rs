@@ -1,11 +1,13 @@
 //! One worker: a process that takes one invocation at a time.
 
 use crate::api::{Answer, Api, Next, Started};
+use crate::caps;
 use crate::memory::Sampler;
 use crate::outcome::{Exit, Outcome};
 use crate::output::Output;
 use crate::sandbox::{Ending, Launched, Report};
 use crate::spec::FunctionSpec;
+use crate::streaming::Sink;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,21 +64,38 @@ impl Worker {
     }
 
     /// Run one invocation. `None` if the runtime ended without having fetched it: then it may go to another worker.
-    pub(crate) async fn invoke(&mut self, next: Next, within: Duration) -> Option<Outcome> {
+    pub(crate) async fn invoke(
+        &mut self,
+        next: Next,
+        sink: Option<Arc<Sink>>,
+        within: Duration,
+    ) -> Option<Outcome> {
         self.memory.set_busy(true);
-        let on_answer = self.api.hand(next);
+        let mut on_answer = self.api.hand(next, sink);
         let answered = async {
-            Some(match on_answer.await {
+            Some(match (&mut on_answer).await {
                 Ok(Answer::Response(body)) => Outcome::Response(body),
                 Ok(Answer::Error(body)) => Outcome::Error(body),
                 Ok(Answer::TooLarge) => Outcome::TooLarge,
+                Ok(Answer::Streamed) => Outcome::Streamed,
+                Ok(Answer::StreamTooLarge) => Outcome::StreamTooLarge,
+                Ok(Answer::Truncated) => {
+                    tokio::time::sleep(caps::TRUNCATED_GRACE).await;
+                    Outcome::Truncated
+                }
                 Err(_) => Outcome::Exited(Exit::Ended),
             })
         };
-        match race(answered, &mut self.exit, within, self.memory.exceeded()).await {
-            Some(Outcome::Exited(_) | Outcome::OutOfMemory) if !self.api.was_fetched() => None,
-            outcome => outcome,
+        let outcome = race(answered, &mut self.exit, within, self.memory.exceeded()).await;
+        match outcome {
+            Some(Outcome::Exited(_) | Outcome::OutOfMemory) if !self.api.was_fetched() => return None,
+            // What the process wrote before its end may not have been read yet.
+            Some(Outcome::Exited(_) | Outcome::OutOfMemory) if self.api.is_streaming() => {
+                drop(tokio::time::timeout(caps::TRUNCATED_GRACE, on_answer).await);
+            }
+            _ => {}
         }
+        outcome
     }
 
     /// The highest memory use so far, in MiB.

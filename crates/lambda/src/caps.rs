@@ -18,6 +18,9 @@ pub const ENVIRONMENT_BYTES: usize = 4_096;
 /// Layers of a function.
 pub const LAYERS: usize = 5;
 
+/// What stands before the body of a streamed answer of a function URL, in bytes: status, headers and cookies as JSON.
+pub const URL_PRELUDE_BYTES: usize = 2 * URL_HEADER_BYTES;
+
 /// A zip that is named and not sent.
 pub const BUCKET_ZIP_BYTES: usize = 250 * 1024 * 1024;
 

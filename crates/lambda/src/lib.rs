@@ -23,11 +23,13 @@ mod page;
 mod policy;
 mod service;
 mod settings;
+mod streaming;
 mod tagged;
 mod upload;
 mod url_answer;
 mod url_call;
 mod url_cors;
+mod url_stream;
 mod urls;
 mod versions;
 
@@ -35,7 +37,7 @@ pub mod caps;
 
 pub use buckets::{Buckets, NoCode};
 pub use error::Failure;
-pub use service::{Answer, CODE_PATH, Lambda, Options};
+pub use service::{Answer, ByteStream, CODE_PATH, Lambda, Options};
 pub use url_answer::UrlAnswer;
 pub use url_call::{UrlRequest, UrlTarget};
 pub use urls::{URL_ID_CHARS, URL_PATH};

@@ -4,6 +4,7 @@ use crate::links::LinkKey;
 use crate::ops;
 use crate::urls::UrlIndex;
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use millstream_api_lambda::{self as api, Error, ErrorCode, Operation};
 use millstream_control_node::ControlHandle;
 use millstream_engine::Engine;
@@ -50,10 +51,27 @@ pub(crate) struct HeldBuckets {
     pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
+/// A body that comes in pieces.
+pub type ByteStream = BoxStream<'static, Bytes>;
+
+/// What an operation answers.
+pub(crate) struct Reply {
+    pub(crate) response: RestResponse,
+    /// The body, if it comes in pieces.
+    pub(crate) stream: Option<ByteStream>,
+}
+
+impl From<RestResponse> for Reply {
+    fn from(response: RestResponse) -> Self {
+        Self { response, stream: None }
+    }
+}
+
 /// The answer to a request, ready to be sent but for the headers that every answer has.
-#[derive(Clone, Debug)]
 pub struct Answer {
     pub response: RestResponse,
+    /// The body, if it comes in pieces: then that of `response` is empty. Dropped when the client is gone.
+    pub stream: Option<ByteStream>,
     /// What was asked for, if the path is one of Lambda's.
     pub operation: Option<Operation>,
     /// Set when `response` is an error: what the front should log.
@@ -142,7 +160,9 @@ impl Lambda {
             return Answer::failed(Some(operation), failure.told_at(&self.home));
         }
         match ops::dispatch(self, operation, &request, context).await {
-            Ok(response) => Answer { response, operation: Some(operation), failure: None },
+            Ok(Reply { response, stream }) => {
+                Answer { response, stream, operation: Some(operation), failure: None }
+            }
             Err(failure) => Answer::failed(Some(operation), failure.told_at(&self.home)),
         }
     }
@@ -226,11 +246,23 @@ fn without_slash(path: &str) -> &str {
     if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path }
 }
 
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer")
+            .field("response", &self.response)
+            .field("streams", &self.stream.is_some())
+            .field("operation", &self.operation)
+            .field("failure", &self.failure)
+            .finish()
+    }
+}
+
 impl Answer {
     /// The answer to a request that failed.
     pub fn failed(operation: Option<Operation>, failure: Failure) -> Self {
         let error: &Error = &failure.error;
-        Self { response: millstream_wire::error_body::rest(error), operation, failure: Some(failure) }
+        let response = millstream_wire::error_body::rest(error);
+        Self { response, stream: None, operation, failure: Some(failure) }
     }
 }
 

@@ -1,18 +1,20 @@
 //! What a request to a function URL is answered: from the function's result to HTTP (Developer Guide, "Invoking Lambda function
 //! URLs"), and Lambda's own answers.
 
-use crate::{Failure, caps};
+use crate::{ByteStream, Failure, caps};
 use bytes::Bytes;
 use millstream_api_lambda::ErrorCode;
 use millstream_shapes::ErrorName;
 use serde_json::{Map, Value, json};
+use std::fmt;
 
 /// What goes back.
-#[derive(Clone, Debug)]
 pub struct UrlAnswer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
+    /// The body, if it comes in pieces: then `body` is empty. Dropped when the client is gone.
+    pub stream: Option<ByteStream>,
     /// What the front should log if something went wrong on the way, not in the function.
     pub failure: Option<Failure>,
 }
@@ -30,11 +32,22 @@ pub(crate) const NOT_PASSED_ON: [&str; 9] = [
     "upgrade",
 ];
 
+impl fmt::Debug for UrlAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UrlAnswer").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
 impl UrlAnswer {
+    /// Without a body.
+    pub(crate) fn whole(status: u16, headers: Vec<(String, String)>) -> Self {
+        Self { status, headers, body: Bytes::new(), stream: None, failure: None }
+    }
+
     /// An answer of Lambda itself, in the form that function URLs have.
     pub fn refused(status: u16, code: &str, message: &str) -> Self {
         let headers = vec![json_body(), ("x-amzn-errortype".to_owned(), code.to_owned())];
-        Self { status, headers, body: json!({ "Message": message }).to_string().into(), failure: None }
+        Self { body: json!({ "Message": message }).to_string().into(), ..Self::whole(status, headers) }
     }
 
     /// For whoever may not. The words are AWS's (recorded by LocalStack).
@@ -53,7 +66,7 @@ impl UrlAnswer {
     /// The function failed, or answered what cannot be made an answer of. It is no JSON (recorded by LocalStack).
     pub fn bad_gateway() -> Self {
         let headers = vec![json_body()];
-        Self { status: 502, headers, body: Bytes::from_static(b"Internal Server Error"), failure: None }
+        Self { body: Bytes::from_static(b"Internal Server Error"), ..Self::whole(502, headers) }
     }
 
     pub(crate) fn of_failure(failure: Failure) -> Self {
@@ -79,35 +92,12 @@ pub(crate) fn answer_of(payload: &Bytes) -> Option<UrlAnswer> {
         other => {
             // Text goes out as it is, without its quotes (recorded by LocalStack).
             let body = if let Value::String(text) = other { text.into() } else { compact(payload).into() };
-            return Some(UrlAnswer { status: 200, headers: vec![json_body()], body, failure: None });
+            return Some(UrlAnswer { body, ..UrlAnswer::whole(200, vec![json_body()]) });
         }
     };
-    let status = match members.get("statusCode")? {
-        Value::String(text) => text.parse().ok()?,
-        number => u16::try_from(number.as_u64()?).ok()?,
-    };
-    if !(200..=599).contains(&status) {
-        return None;
-    }
-    let mut headers = Vec::new();
-    for (name, value) in given(&members, "headers", Value::as_object).ok()?.into_iter().flatten() {
-        let name = name.to_ascii_lowercase();
-        if !NOT_PASSED_ON.contains(&name.as_str()) {
-            headers.push((name, scalar(value)?));
-        }
-    }
-    if !headers.iter().any(|(name, _)| name == "content-type") {
-        headers.push(json_body());
-    }
-    for cookie in given(&members, "cookies", Value::as_array).ok()?.into_iter().flatten() {
-        headers.push(("set-cookie".to_owned(), cookie.as_str()?.to_owned()));
-    }
-    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if headers.len() > caps::URL_HEADERS || bytes > caps::URL_HEADER_BYTES {
-        return None;
-    }
+    let mut answer = head_of(&members, "application/json")?;
     let encoded = given(&members, "isBase64Encoded", Value::as_bool).ok()?.unwrap_or(false);
-    let body = match members.get("body") {
+    answer.body = match members.get("body") {
         None | Some(Value::Null) => Bytes::new(),
         Some(Value::String(text)) if encoded => base64_simd::STANDARD.decode_to_vec(text).ok()?.into(),
         Some(Value::String(text)) => text.clone().into(),
@@ -115,7 +105,38 @@ pub(crate) fn answer_of(payload: &Bytes) -> Option<UrlAnswer> {
         Some(_) if encoded => return None,
         Some(other) => other.to_string().into(),
     };
-    Some(UrlAnswer { status, headers, body, failure: None })
+    Some(answer)
+}
+
+/// Status, headers and cookies as a function gives them; 200 if it gives no status. `content_type` is what the body is if it
+/// does not say so.
+pub(crate) fn head_of(members: &Map<String, Value>, content_type: &str) -> Option<UrlAnswer> {
+    let status = match members.get("statusCode") {
+        None => 200,
+        Some(Value::String(text)) => text.parse().ok()?,
+        Some(number) => u16::try_from(number.as_u64()?).ok()?,
+    };
+    if !(200..=599).contains(&status) {
+        return None;
+    }
+    let mut headers = Vec::new();
+    for (name, value) in given(members, "headers", Value::as_object).ok()?.into_iter().flatten() {
+        let name = name.to_ascii_lowercase();
+        if !NOT_PASSED_ON.contains(&name.as_str()) {
+            headers.push((name, scalar(value)?));
+        }
+    }
+    if !headers.iter().any(|(name, _)| name == "content-type") {
+        headers.push(("content-type".to_owned(), content_type.to_owned()));
+    }
+    for cookie in given(members, "cookies", Value::as_array).ok()?.into_iter().flatten() {
+        headers.push(("set-cookie".to_owned(), cookie.as_str()?.to_owned()));
+    }
+    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if headers.len() > caps::URL_HEADERS || bytes > caps::URL_HEADER_BYTES {
+        return None;
+    }
+    Some(UrlAnswer::whole(status, headers))
 }
 
 /// JSON without blanks between its parts, as AWS writes results anew; numbers and texts stay as the function wrote them.

@@ -6,10 +6,10 @@ use crate::service::Lambda;
 use crate::url_answer::{NOT_PASSED_ON, UrlAnswer, answer_of};
 use crate::url_cors::{self, Cors};
 use crate::urls::FoundUrl;
-use crate::{Failure, caps};
+use crate::{Failure, caps, url_stream};
 use bytes::Bytes;
 use millstream_api_lambda::ErrorCode;
-use millstream_control::UrlAuth;
+use millstream_control::{UrlAuth, UrlMode};
 use millstream_functions::Invocation;
 use millstream_iam::{Caller, Facts};
 use millstream_shapes::percent_decode;
@@ -72,7 +72,7 @@ impl UrlTarget {
     pub fn preflight(&self, request: &UrlRequest<'_>) -> Option<UrlAnswer> {
         let asked = header(request.headers, "access-control-request-method")?;
         let cors = self.cors(request).filter(|_| request.method == "OPTIONS")?;
-        Some(UrlAnswer { status: 200, headers: cors.preflight(asked), body: Bytes::new(), failure: None })
+        Some(UrlAnswer::whole(200, cors.preflight(asked)))
     }
 }
 
@@ -120,7 +120,6 @@ impl Lambda {
         if event.len() > millstream_functions::caps::MAX_PAYLOAD_BYTES {
             return Err(error::payload_too_large(caps::PAYLOAD_BYTES, "InvokeFunctionUrl"));
         }
-        let spec = millstream_mapping::qualified_spec(function, qualifier).map_err(error::spec)?;
         let trace = header(request.headers, "x-amzn-trace-id");
         let call = Invocation {
             request_id: request.request_id.to_owned(),
@@ -128,6 +127,11 @@ impl Lambda {
             client_context: None,
             trace_id: trace.filter(|id| id.len() <= caps::TRACE_ID_CHARS).map(str::to_owned),
         };
+        if target.found.url.settings.mode == Some(UrlMode::ResponseStream) {
+            let streaming = self.invoke_streaming(function, qualifier, call).await?;
+            return Ok(url_stream::answer_of(streaming).await.unwrap_or_else(UrlAnswer::bad_gateway));
+        }
+        let spec = millstream_mapping::qualified_spec(function, qualifier).map_err(error::spec)?;
         let reply = self.functions().invoke(spec, call).await.map_err(error::invoke)?;
         if reply.function_error.is_some() {
             return Ok(UrlAnswer::bad_gateway());

@@ -151,10 +151,12 @@ fn show_cors(cors: &UrlCors) -> Cors {
     }
 }
 
-/// The mode that was asked for. One that would not be kept to is refused.
-pub(crate) fn mode(asked: Option<&InvokeMode>) -> Result<Option<UrlMode>, Failure> {
-    Failure::unless_built([(asked == Some(&InvokeMode::ResponseStream), "InvokeMode RESPONSE_STREAM")])?;
-    Ok(asked.map(|_buffered| UrlMode::Buffered))
+/// The mode that was asked for.
+pub(crate) fn mode(asked: Option<&InvokeMode>) -> Option<UrlMode> {
+    asked.map(|mode| match mode {
+        InvokeMode::ResponseStream => UrlMode::ResponseStream,
+        _ => UrlMode::Buffered,
+    })
 }
 
 fn iso(time: Timestamp) -> String {

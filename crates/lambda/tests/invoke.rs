@@ -53,6 +53,9 @@ async fn before_it_runs() {
     let why = "The operation cannot be performed at this time. The function is currently in the following state: Pending";
     assert_eq!(pending.error(), (409, "ResourceConflictException".into(), why.into()));
 
+    let streamed = stream(&world, "", Vec::new(), b"{}").await;
+    assert_eq!(streamed.error(), (409, "ResourceConflictException".into(), why.into()));
+
     tokio::spawn(world.lambda.clone().run_lifecycle());
     world.settled("offer").await;
     let dry = invoke(&world, "", vec![("X-Amz-Invocation-Type", "DryRun")], b"{}").await;
@@ -104,6 +107,57 @@ async fn later(world: &World) {
         gone.error(),
         (404, "ResourceNotFoundException".into(), format!("Function not found: {FUNCTION_ARN}:g:$LATEST"))
     );
+}
+
+async fn stream(world: &World, query: &str, headers: Vec<(&str, &str)>, body: &'static [u8]) -> Reply {
+    let target = format!("/2021-11-15/functions/offer/response-streaming-invocations{query}");
+    world.call_raw("POST", &target, headers, Bytes::from_static(body)).await
+}
+
+/// InvokeWithResponseStream: refused as Invoke is, and in frames.
+async fn streamed(world: &World) {
+    let reply = stream(world, "?Qualifier=$LATEST", vec![("X-Amz-Log-Type", "Tail")], b"[1]").await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("X-Amz-Executed-Version"), Some("$LATEST"));
+    assert_eq!(reply.header("Content-Type"), Some("application/vnd.amazon.eventstream"));
+    let frames = reply.frames();
+    let names: Vec<&str> = frames.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["PayloadChunk", "InvokeComplete"]);
+    let answer: Value = serde_json::from_slice(&frames[0].1).unwrap();
+    assert_eq!((&answer["event"], &answer["id"]), (&json!([1]), &json!("request-1")));
+    let complete: Value = serde_json::from_slice(&frames[1].1).unwrap();
+    assert_eq!(complete.as_object().unwrap().len(), 1);
+    let log = base64_simd::STANDARD.decode_to_vec(complete["LogResult"].as_str().unwrap()).unwrap();
+    assert!(String::from_utf8(log).unwrap().contains("called with [1]"));
+
+    let failed = stream(world, "", Vec::new(), b"\"fail\"").await;
+    let [(name, complete)] = &failed.frames()[..] else { panic!("{:?}", failed.frames()) };
+    let complete: Value = serde_json::from_slice(complete).unwrap();
+    assert_eq!((name.as_str(), &complete["ErrorCode"]), ("InvokeComplete", &json!("Unhandled")));
+    let details: Value = serde_json::from_str(complete["ErrorDetails"].as_str().unwrap()).unwrap();
+    assert_eq!((&details["errorType"], &details["errorMessage"]), (&json!("ValueError"), &json!("as asked")));
+    assert_eq!(complete.get("LogResult"), None);
+
+    let dry = stream(world, "", vec![("X-Amz-Invocation-Type", "DryRun")], b"{}").await;
+    assert_eq!((dry.status, &dry.body, &dry.answer.response.body[..]), (204, &Value::Null, &b""[..]));
+    let gone = stream(world, "?Qualifier=7", Vec::new(), b"{}").await;
+    assert_eq!(gone.error().2, format!("Function not found: {FUNCTION_ARN}:offer:7"));
+    assert_eq!(stream(world, "", Vec::new(), b"{").await.error().1, "InvalidRequestContentException");
+    let large: &'static [u8] = Box::leak(vec![b' '; 6_291_457].into_boxed_slice());
+    let why = "Request must be smaller than 6291456 bytes for the InvokeFunction operation";
+    let refused = (413, "RequestEntityTooLargeException".to_owned(), why.to_owned());
+    assert_eq!(stream(world, "", Vec::new(), large).await.error(), refused);
+    for header in [("X-Amz-Invocation-Type", "Event"), ("X-Amz-Log-Type", "All")] {
+        assert_eq!(
+            stream(world, "", vec![header], b"{}").await.error().1,
+            "ValidationException",
+            "{header:?}"
+        );
+    }
+    let context = stream(world, "", vec![("X-Amz-Client-Context", "e30")], b"{}").await;
+    assert_eq!(context.error().1, "InvalidRequestContentException");
+    let tenant = stream(world, "", vec![("X-Amz-Tenant-Id", "t")], b"{}").await;
+    assert!(tenant.error().2.starts_with("TenantId is not supported"), "{:?}", tenant.error());
 }
 
 /// An event gets to its function, and what came of it to another.
@@ -181,6 +235,7 @@ async fn running() {
     assert_eq!(failed.body["errorMessage"], "as asked");
     assert_eq!(failed.body["errorType"], "ValueError");
 
+    streamed(&world).await;
     events(&world).await;
     assert_eq!(world.call("DELETE", "/2015-03-31/functions/offer", Value::Null).await.status, 204);
     let gone = invoke(&world, "", Vec::new(), b"{}").await;

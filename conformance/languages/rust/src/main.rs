@@ -1,7 +1,8 @@
 //! Takes Kinesis records and puts the number of their bytes onto the stream `forwarded`; answers `{"fail": …}` and the like
-//! as the tests need them.
+//! as the tests need them. With `STREAMS` in its environment it streams its answer instead.
 
 use aws_lambda_events::kinesis::KinesisEvent;
+use lambda_runtime::streaming::{Body, Response, channel};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
 use std::env::var;
@@ -11,7 +12,29 @@ use std::net::TcpStream;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     println!("starting");
+    if var("STREAMS").is_ok() {
+        return run(service_fn(streaming)).await;
+    }
     run(service_fn(handler)).await
+}
+
+/// `first`, then, once the peer at `port` has closed its connection, `last`.
+async fn streaming(event: LambdaEvent<Value>) -> Result<Response<Body>, Error> {
+    let port = event.payload.get("port").and_then(Value::as_u64).ok_or("no port")?;
+    let (mut sender, body) = channel();
+    tokio::spawn(async move {
+        let write = async {
+            sender.send_data("first".into()).await?;
+            let wait = move || TcpStream::connect(("127.0.0.1", port as u16))?.read_to_end(&mut Vec::new());
+            tokio::task::spawn_blocking(wait).await??;
+            sender.send_data("last".into()).await?;
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = write.await {
+            println!("{error}");
+        }
+    });
+    Ok(Response::from(body))
 }
 
 async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {

@@ -1,8 +1,8 @@
 //! The Runtime API over HTTP/1.1, and the answers of AWS's emulator to extensions. Every status and body follows
 //! `rapi` of the Runtime Interface Emulator.
 
-use super::body::{Whole, read_all};
-use super::{Answer, Api, Next, Refusal, owner};
+use super::body::read_all;
+use super::{Answer, Api, Next, Refusal, owner, stream};
 use crate::caps;
 use crate::memory::Tree;
 use bytes::Bytes;
@@ -19,12 +19,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-type Reply = Response<Full<Bytes>>;
+pub(super) type Reply = Response<Full<Bytes>>;
 
 const INVOCATION: &str = "/2018-06-01/runtime/invocation/";
 const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
-const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
-const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 const EXTENSION_NAME: &str = "lambda-extension-name";
 
 /// Serve the Runtime API of one worker until the future is dropped. With a `tree`, connections from outside of it are
@@ -149,9 +147,9 @@ fn event(next: Next) -> Reply {
 
 async fn response(api: &Api, id: &str, request: Request<Incoming>) -> Reply {
     const TO: &str = "RuntimeResponseSent";
-    let streaming = match request.headers().get(RESPONSE_MODE).map(HeaderValue::as_bytes) {
-        None | Some(b"" | b"buffered") => false,
-        Some(b"streaming") => true,
+    match request.headers().get(RESPONSE_MODE).map(HeaderValue::as_bytes) {
+        None | Some(b"" | b"buffered") => {}
+        Some(b"streaming") => return stream::response(api, id, request).await,
         Some(_) => {
             return problem(
                 StatusCode::BAD_REQUEST,
@@ -159,51 +157,40 @@ async fn response(api: &Api, id: &str, request: Request<Incoming>) -> Reply {
                 "InvalidFunctionResponseMode",
             );
         }
-    };
-    let _reading = api.reading.lock().await;
-    if let Err(refusal) = api.may_answer(id, TO) {
-        return refused(refusal);
     }
-    let Ok(whole) = read_all(request.into_body(), caps::MAX_PAYLOAD_BYTES).await else { return truncated() };
-    let streamed_error = if streaming { error_in_trailers(&whole) } else { None };
-    let answer = match (streamed_error, whole.bytes) {
-        (Some(error), _) => Answer::Error(error),
-        (None, Some(body)) => Answer::Response(body),
-        (None, None) => Answer::TooLarge,
+    let _reading = match may_answer(api, id, TO).await {
+        Ok(reading) => reading,
+        Err(refusal) => return refused(refusal),
     };
-    let too_large = matches!(answer, Answer::TooLarge);
+    let Ok(whole) = read_all(request.into_body(), caps::MAX_PAYLOAD_BYTES).await else { return truncated() };
+    let answer = whole.bytes.map_or(Answer::TooLarge, Answer::Response);
+    let is_too_large = matches!(answer, Answer::TooLarge);
     match api.answer(id, TO, answer) {
-        Ok(()) if too_large => problem(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            &format!("Exceeded maximum allowed payload size ({} bytes).", caps::MAX_PAYLOAD_BYTES),
-            "RequestEntityTooLarge",
-        ),
+        Ok(()) if is_too_large => too_large(caps::MAX_PAYLOAD_BYTES),
         Ok(()) => accepted(),
         Err(refusal) => refused(refusal),
     }
 }
 
-/// A streamed response that failed midway says so in its trailers; the body of the error is base64.
-fn error_in_trailers(whole: &Whole) -> Option<Bytes> {
-    let trailers = whole.trailers.as_ref()?;
-    let kind = trailers.get(ERROR_TYPE)?;
-    let body = trailers.get(ERROR_BODY).map(HeaderValue::as_bytes).unwrap_or_default();
-    let decoded = base64_simd::STANDARD.decode_to_vec(body).ok().filter(|body| !body.is_empty());
-    Some(decoded.map_or_else(
-        || {
-            let kind = String::from_utf8_lossy(kind.as_bytes());
-            serde_json::json!({ "errorType": kind, "errorMessage": "" }).to_string().into()
-        },
-        Bytes::from,
-    ))
+/// The right to read the body of an answer. One that cannot fit any more does not wait for it: the answer at hand may be
+/// a stream that ends late.
+async fn may_answer<'a>(
+    api: &'a Api,
+    id: &str,
+    to: &'static str,
+) -> Result<tokio::sync::MutexGuard<'a, ()>, Refusal> {
+    api.may_answer(id, to)?;
+    let reading = api.reading.lock().await;
+    api.may_answer(id, to)?;
+    Ok(reading)
 }
 
 async fn error(api: &Api, id: &str, request: Request<Incoming>) -> Reply {
     const TO: &str = "RuntimeInvocationErrorResponse";
-    let _reading = api.reading.lock().await;
-    if let Err(refusal) = api.may_answer(id, TO) {
-        return refused(refusal);
-    }
+    let _reading = match may_answer(api, id, TO).await {
+        Ok(reading) => reading,
+        Err(refusal) => return refused(refusal),
+    };
     let Ok(whole) = read_all(request.into_body(), caps::MAX_ERROR_BYTES).await else { return truncated() };
     let answer = whole.bytes.map_or(Answer::TooLarge, Answer::Error);
     match api.answer(id, TO, answer) {
@@ -240,7 +227,7 @@ fn register_extension(api: &Api, headers: &HeaderMap) -> Reply {
     reply
 }
 
-fn refused(refusal: Refusal) -> Reply {
+pub(super) fn refused(refusal: Refusal) -> Reply {
     match refusal {
         Refusal::WrongRequestId => problem(StatusCode::BAD_REQUEST, "Invalid request ID", "InvalidRequestID"),
         Refusal::WrongState { from, to } => problem(
@@ -253,15 +240,23 @@ fn refused(refusal: Refusal) -> Reply {
     }
 }
 
-fn truncated() -> Reply {
+pub(super) fn truncated() -> Reply {
     problem(StatusCode::BAD_REQUEST, "HTTP request detected as truncated", "TruncatedHTTPRequest")
+}
+
+pub(super) fn too_large(limit: usize) -> Reply {
+    problem(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        &format!("Exceeded maximum allowed payload size ({limit} bytes)."),
+        "RequestEntityTooLarge",
+    )
 }
 
 fn problem(status: StatusCode, message: &str, kind: &str) -> Reply {
     json(status, serde_json::json!({ "errorMessage": message, "errorType": kind }).to_string())
 }
 
-fn accepted() -> Reply {
+pub(super) fn accepted() -> Reply {
     json(StatusCode::ACCEPTED, Bytes::from_static(b"{\"status\":\"OK\"}\n"))
 }
 

@@ -1,6 +1,8 @@
 //! The Runtime API as a runtime sees it, byte for byte.
 
 use super::{Answer, Api, FunctionNames, Next, Started, serve};
+use crate::caps;
+use crate::streaming::Sink;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,14 +45,19 @@ impl Served {
 
     /// Let the runtime have invocation `1`.
     async fn hand(&self) -> oneshot::Receiver<Answer> {
-        let answer = self.api.hand(Next {
+        self.hand_to(None).await
+    }
+
+    async fn hand_to(&self, sink: Option<Arc<Sink>>) -> oneshot::Receiver<Answer> {
+        let next = Next {
             request_id: "1".to_owned(),
             deadline_ms: 42,
             arn: "arn:f".to_owned(),
             trace_id: Some("Root=1".to_owned()),
             client_context: None,
             payload: Bytes::from_static(b"{\"a\":1}"),
-        });
+        };
+        let answer = self.api.hand(next, sink);
         let next = self.ask("GET /2018-06-01/runtime/invocation/next HTTP/1.1", b"").await;
         assert!(next.starts_with("HTTP/1.1 200 OK\r\n"), "{next}");
         for line in [
@@ -185,4 +192,112 @@ async fn one_answer_is_read_at_a_time_and_none_that_does_not_fit() {
     assert!(first.starts_with("HTTP/1.1 202 "), "{first}");
     assert!(second.starts_with("HTTP/1.1 400 "), "{second}");
     assert!(matches!(answer.try_recv(), Ok(Answer::Response(body)) if body == "1234"));
+}
+
+const CHUNKED: &str = "Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked";
+
+/// A connection that has sent the head of a streamed response.
+async fn begin_stream(served: &Served) -> TcpStream {
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let head = format!("POST {RESPONSE} HTTP/1.1\r\nHost: x\r\nContent-Type: text/x\r\n{CHUNKED}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn chunks_are_handed_on_as_they_come() {
+    let served = served().await;
+    let (sink, mut source) = Sink::new();
+    let mut answer = served.hand_to(Some(sink)).await;
+    let mut stream = begin_stream(&served).await;
+    assert_eq!((&mut source.on_begin).await.unwrap().as_deref(), Some("text/x"));
+    for chunk in ["one", "two"] {
+        stream.write_all(format!("3\r\n{chunk}\r\n").as_bytes()).await.unwrap();
+        assert_eq!(source.chunks.recv().await.unwrap(), chunk, "the response is not over");
+    }
+    assert!(answer.try_recv().is_err());
+    // Nothing else answers while it comes in.
+    for (path, to) in [("response", "RuntimeResponseSent"), ("error", "RuntimeInvocationErrorResponse")] {
+        let other = served.post(&format!("/2018-06-01/runtime/invocation/1/{path}"), "", b"{}").await;
+        assert!(other.starts_with("HTTP/1.1 403 "), "{other}");
+        assert!(other.contains(&format!("Transition from InvocationResponse to {to} failed")), "{other}");
+    }
+    let next = served.ask("GET /2018-06-01/runtime/invocation/next HTTP/1.1", b"").await;
+    assert!(next.starts_with("HTTP/1.1 403 "), "{next}");
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    assert!(source.chunks.recv().await.is_none());
+    assert!(matches!((&mut answer).await, Ok(Answer::Streamed)));
+    assert!(served.post(RESPONSE, "", b"again").await.starts_with("HTTP/1.1 400 "));
+}
+
+#[tokio::test]
+async fn a_stream_may_fail_midway_or_break_off() {
+    let served = served().await;
+    let (sink, mut source) = Sink::new();
+    let answer = served.hand_to(Some(sink)).await;
+    let mut stream = begin_stream(&served).await;
+    let rest = b"1\r\na\r\n0\r\nLambda-Runtime-Function-Error-Type: E\r\nLambda-Runtime-Function-Error-Body: e30=\r\n\r\n";
+    stream.write_all(rest).await.unwrap();
+    assert_eq!(source.chunks.recv().await.unwrap(), "a");
+    assert!(matches!(answer.await, Ok(Answer::Error(body)) if body == "{}"));
+
+    let (sink, mut source) = Sink::new();
+    let answer = served.hand_to(Some(sink)).await;
+    let mut stream = begin_stream(&served).await;
+    stream.write_all(b"1\r\nb\r\n").await.unwrap();
+    assert_eq!(source.chunks.recv().await.unwrap(), "b");
+    drop(stream);
+    assert!(matches!(answer.await, Ok(Answer::Truncated)));
+}
+
+#[tokio::test]
+async fn a_reader_that_is_slow_holds_the_runtime_up_and_one_that_is_gone_does_not() {
+    let served = served().await;
+    let (sink, mut source) = Sink::new();
+    let mut answer = served.hand_to(Some(sink)).await;
+    let stream = begin_stream(&served).await;
+    (&mut source.on_begin).await.unwrap();
+    let (_reading, mut writing) = stream.into_split();
+    let size = 64 * caps::STREAM_CHUNK_BYTES;
+    let writer = tokio::spawn(async move {
+        writing.write_all(format!("{size:x}\r\n").as_bytes()).await.unwrap();
+        writing.write_all(&vec![b'x'; size]).await.unwrap();
+        writing.write_all(b"\r\n0\r\n\r\n").await.unwrap();
+        writing
+    });
+    while source.chunks.len() < caps::STREAM_CHUNKS {
+        tokio::task::yield_now().await;
+    }
+    let first = source.chunks.recv().await.unwrap();
+    assert!(first.len() <= caps::STREAM_CHUNK_BYTES);
+    assert!(!writer.is_finished() && answer.try_recv().is_err(), "it waits for its reader");
+    drop(source);
+    drop(writer.await.unwrap());
+    assert!(matches!(answer.await, Ok(Answer::Streamed)));
+}
+
+#[tokio::test]
+async fn a_response_without_end_is_cut_at_the_limit() {
+    let served = served().await;
+    let (sink, mut source) = Sink::new();
+    let answer = served.hand_to(Some(sink)).await;
+    let (mut reading, mut writing) = begin_stream(&served).await.into_split();
+    let writer = tokio::spawn(async move {
+        let mut chunk = format!("{:x}\r\n", 1 << 20).into_bytes();
+        chunk.resize(chunk.len() + (1 << 20), b'x');
+        chunk.extend_from_slice(b"\r\n");
+        while writing.write_all(&chunk).await.is_ok() {}
+    });
+    let mut size = 0;
+    while let Some(chunk) = source.chunks.recv().await {
+        size += chunk.len();
+    }
+    assert_eq!(size, caps::MAX_STREAM_BYTES);
+    assert!(matches!(answer.await, Ok(Answer::StreamTooLarge)));
+    let mut reply = Vec::new();
+    // What was sent and not read makes the connection end with an error after the reply.
+    drop(reading.read_to_end(&mut reply).await);
+    let reply = String::from_utf8_lossy(&reply);
+    assert!(reply.is_empty() || reply.starts_with("HTTP/1.1 413 "), "{reply}");
+    writer.await.unwrap();
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Starting ─ first next ─▶ Idle ─ an invocation is fetched ─▶ Running ─ response or error ─▶ Idle
-//!     └ init/error ─▶ Failed
+//!     └ init/error ─▶ Failed              └ a streamed response begins ─▶ Streaming ─ its end ─▶ Idle
 //! ```
 
 mod body;
@@ -10,11 +10,13 @@ mod http;
 #[cfg(test)]
 mod http_tests;
 mod owner;
+mod stream;
 
 pub(crate) use http::serve;
 
+use crate::streaming::Sink;
 use bytes::Bytes;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// An invocation as the runtime gets it.
@@ -36,6 +38,12 @@ pub(crate) enum Answer {
     Error(Bytes),
     /// A response over the limit.
     TooLarge,
+    /// A response whose pieces were all handed on.
+    Streamed,
+    /// As that, but it was longer than one may be. Its runtime may still be writing.
+    StreamTooLarge,
+    /// A response that broke off.
+    Truncated,
 }
 
 /// How a runtime starts.
@@ -58,7 +66,8 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 pub(crate) struct Api {
     state: Mutex<State>,
-    /// Held while the body of an answer is read, so that a worker has one in memory whatever its connections bring.
+    /// Held while the body of an answer is read that is not streamed, so that a worker has one in memory whatever its
+    /// connections bring.
     reading: tokio::sync::Mutex<()>,
     /// What `extension/register` tells.
     pub function: FunctionNames,
@@ -76,6 +85,8 @@ enum Phase {
     Starting,
     Idle,
     Running,
+    /// The response has begun to come in.
+    Streaming,
     Failed,
 }
 
@@ -86,6 +97,7 @@ impl Phase {
             Self::Starting => "RuntimeStarted",
             Self::Idle => "Ready",
             Self::Running => "Running",
+            Self::Streaming => "InvocationResponse",
             Self::Failed => "RuntimeInitError",
         }
     }
@@ -99,8 +111,16 @@ struct State {
     waiter: Option<oneshot::Sender<Next>>,
     /// Handed over while the runtime was not waiting.
     pending: Option<Next>,
-    /// The invocation at hand and who waits for its answer.
-    current: Option<(String, oneshot::Sender<Answer>)>,
+    current: Option<Current>,
+}
+
+/// The invocation at hand and who waits for its answer.
+#[derive(Debug)]
+struct Current {
+    id: String,
+    answer: oneshot::Sender<Answer>,
+    /// For who wants the response as it comes.
+    sink: Option<Arc<Sink>>,
 }
 
 impl Api {
@@ -122,10 +142,10 @@ impl Api {
     }
 
     /// Give the runtime an invocation, now or when it asks. The worker has no other one at hand.
-    pub(crate) fn hand(&self, next: Next) -> oneshot::Receiver<Answer> {
+    pub(crate) fn hand(&self, next: Next, sink: Option<Arc<Sink>>) -> oneshot::Receiver<Answer> {
         let (answer, on_answer) = oneshot::channel();
         let mut state = self.state();
-        state.current = Some((next.request_id.clone(), answer));
+        state.current = Some(Current { id: next.request_id.clone(), answer, sink });
         let unsent = match state.waiter.take() {
             Some(waiter) => waiter.send(next).err(),
             None => Some(next),
@@ -142,6 +162,11 @@ impl Api {
         self.state().pending.is_none()
     }
 
+    /// Whether a streamed response is coming in.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.state().phase == Phase::Streaming
+    }
+
     /// The runtime asks for its next invocation: either it is here, or it comes through the receiver.
     fn next(&self) -> Result<Result<Next, oneshot::Receiver<Next>>, Refusal> {
         let mut state = self.state();
@@ -154,7 +179,7 @@ impl Api {
                 }
             }
             Phase::Idle => {}
-            from @ (Phase::Running | Phase::Failed) => {
+            from @ (Phase::Running | Phase::Streaming | Phase::Failed) => {
                 return Err(Refusal::WrongState { from: from.name(), to: Phase::Idle.name() });
             }
         }
@@ -169,26 +194,25 @@ impl Api {
 
     /// Whether an answer for `request_id` fits now. Asked before its body is read.
     fn may_answer(&self, request_id: &str, to: &'static str) -> Result<(), Refusal> {
-        let state = self.state();
-        match (&state.current, state.phase) {
-            (Some((current, _)), Phase::Running) if current == request_id => Ok(()),
-            (Some((current, _)), from) if current == request_id => {
-                Err(Refusal::WrongState { from: from.name(), to })
-            }
-            _ => Err(Refusal::WrongRequestId),
-        }
+        self.state().expect(Phase::Running, request_id, to).map(drop)
     }
 
     fn answer(&self, request_id: &str, to: &'static str, answer: Answer) -> Result<(), Refusal> {
-        self.may_answer(request_id, to)?;
+        self.state().end(Phase::Running, (request_id, to), answer)
+    }
+
+    /// A streamed response begins: nothing else answers the invocation any more. Returns where its pieces go, if
+    /// someone waits for them.
+    fn begin_stream(&self, request_id: &str) -> Result<Option<Arc<Sink>>, Refusal> {
         let mut state = self.state();
-        state.phase = Phase::Idle;
-        match state.current.take() {
-            // The invocation has timed out meanwhile if nobody listens.
-            Some((_, to)) => drop(to.send(answer)),
-            None => return Err(Refusal::WrongRequestId),
-        }
-        Ok(())
+        let sink = state.expect(Phase::Running, request_id, STREAMING)?.sink.clone();
+        state.phase = Phase::Streaming;
+        Ok(sink)
+    }
+
+    /// The streamed response is over.
+    fn end_stream(&self, request_id: &str, answer: Answer) -> Result<(), Refusal> {
+        self.state().end(Phase::Streaming, (request_id, STREAMING), answer)
     }
 
     /// Whether the start may still fail. Asked before the body of the error is read.
@@ -207,6 +231,31 @@ impl Api {
         state.phase = Phase::Failed;
         if let Some(started) = state.started.take() {
             drop(started.send(Started::InitError(body)));
+        }
+        Ok(())
+    }
+}
+
+/// The state of AWS's machine that a streamed response leads to.
+const STREAMING: &str = "InvocationResponse";
+
+impl State {
+    /// The invocation at hand, if it is this one and in this phase.
+    fn expect(&self, phase: Phase, request_id: &str, to: &'static str) -> Result<&Current, Refusal> {
+        match &self.current {
+            Some(current) if current.id != request_id => Err(Refusal::WrongRequestId),
+            Some(current) if self.phase == phase => Ok(current),
+            Some(_) => Err(Refusal::WrongState { from: self.phase.name(), to }),
+            None => Err(Refusal::WrongRequestId),
+        }
+    }
+
+    fn end(&mut self, phase: Phase, (id, to): (&str, &'static str), answer: Answer) -> Result<(), Refusal> {
+        self.expect(phase, id, to)?;
+        self.phase = Phase::Idle;
+        if let Some(current) = self.current.take() {
+            // The invocation has timed out meanwhile if nobody listens.
+            drop(current.answer.send(answer));
         }
         Ok(())
     }
@@ -239,7 +288,7 @@ mod tests {
         let (api, mut started) = api();
         let mut waiting = api.next().unwrap().unwrap_err();
         assert!(matches!(started.try_recv(), Ok(Started::Ready)));
-        let mut answer = api.hand(next("1"));
+        let mut answer = api.hand(next("1"), None);
         assert!(api.was_fetched());
         assert_eq!(waiting.try_recv().unwrap().request_id, "1");
         assert!(matches!(api.next(), Err(Refusal::WrongState { .. })), "the first is not answered");
@@ -253,7 +302,7 @@ mod tests {
     fn an_invocation_waits_for_the_runtime_to_come_back() {
         let (api, _started) = api();
         drop(api.next().unwrap().unwrap_err());
-        let _answer = api.hand(next("1"));
+        let _answer = api.hand(next("1"), None);
         assert!(!api.was_fetched(), "the connection that waited is gone");
         assert!(matches!(api.may_answer("1", "x"), Err(Refusal::WrongState { .. })), "not fetched yet");
         assert_eq!(api.next().unwrap().unwrap().request_id, "1");

@@ -16,4 +16,6 @@ mod escape;
 mod node;
 mod python;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod workers;

@@ -256,18 +256,3 @@ async fn what_does_not_work_is_told_as_by_the_runtime_client() {
     let exits = answer(&functions, "export const handler = async () => { process.exit(3) };", "{}").await;
     assert_eq!(json(&exits.payload)["errorType"], "Runtime.ExitError");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_streamed_response_arrives_whole() {
-    let Some(functions) = start(Options::default()).await else { return };
-    let code = "export const handler = awslambda.streamifyResponse(async (event, stream) => {\n\
-                \x20 stream.setContentType('text/plain');\n\
-                \x20 for (const part of event.parts) { stream.write(part); await new Promise(setImmediate); }\n\
-                \x20 if (event.end) stream.end();\n\
-                });\n";
-    let spec = js(&functions, &[("main.mjs", code)]).await;
-    let whole = invoke(&functions, &spec, r#"{"parts":["a","b","c"],"end":true}"#).await;
-    assert_eq!((whole.function_error, text(&whole.payload)), (None, "abc".to_owned()));
-    let cut = invoke(&functions, &spec, r#"{"parts":["a"],"end":false}"#).await;
-    assert_eq!(json(&cut.payload)["errorMessage"], "Response stream is not finished.");
-}

@@ -17,7 +17,7 @@ impl Handle for api::CreateFunctionUrlConfig {
         let settings = UrlSettings {
             auth: urls::auth(&input.auth_type),
             cors: input.cors.map(urls::cors),
-            mode: urls::mode(input.invoke_mode.as_ref())?,
+            mode: urls::mode(input.invoke_mode.as_ref()),
         };
         let change = UrlChange::Create { id: urls::new_id(), settings };
         let url = lambda.change_url(&function, &alias, change).await?;

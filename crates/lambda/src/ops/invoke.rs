@@ -78,7 +78,7 @@ pub(super) struct Event {
     pub(super) bytes: usize,
 }
 
-const CALL: Event = Event { operation: "InvokeFunction", bytes: caps::PAYLOAD_BYTES };
+pub(super) const CALL: Event = Event { operation: "InvokeFunction", bytes: caps::PAYLOAD_BYTES };
 const EVENT: Event = Event { operation: "InvokeFunction", bytes: caps::EVENT_BYTES };
 
 /// The event for the function: the body, or `{}` if there is none. It must be JSON.
@@ -107,7 +107,7 @@ fn refuse_what_is_not_built(input: &InvocationRequest) -> Result<(), Failure> {
 }
 
 /// The JSON text in `X-Amz-Client-Context`.
-fn client_context(base64: &str) -> Result<String, Failure> {
+pub(super) fn client_context(base64: &str) -> Result<String, Failure> {
     let bad = |why: &str| Failure::new(ErrorCode::InvalidRequestContentException, why);
     if base64.len() > caps::CLIENT_CONTEXT_CHARS {
         return Err(bad("Client context must be no more than 3583 bytes in base64."));

@@ -30,6 +30,7 @@ mod get_policy;
 mod get_resource_policy;
 mod invoke;
 mod invoke_async;
+mod invoke_with_response_stream;
 mod list_aliases;
 mod list_event_source_mappings;
 mod list_function_event_invoke_configs;
@@ -56,11 +57,9 @@ mod update_function_event_invoke_config;
 mod update_function_url_config;
 
 use crate::Failure;
-use crate::service::{Context, Lambda};
+use crate::service::{Context, Lambda, Reply};
 use millstream_api_lambda::{self as api, ErrorCode, Operation};
-use millstream_shapes::{
-    ApiOperation, ErrorName, RestInput, RestOperation, RestRequest, RestResponse, check, respond,
-};
+use millstream_shapes::{ApiOperation, ErrorName, RestInput, RestOperation, RestRequest, check, respond};
 use millstream_wire::json::RestJson;
 use std::future::Future;
 
@@ -82,25 +81,26 @@ async fn run<O: Handle>(
     lambda: &Lambda,
     request: &RestRequest<'_>,
     context: Context<'_>,
-) -> Result<RestResponse, Failure> {
+) -> Result<Reply, Failure> {
     let input = <O as ApiOperation>::Input::from_request(&RestJson, request)?;
     O::first(&input)?;
     check(&input)?;
     let output = O::handle(lambda, input, context).await?;
-    Ok(respond::<O, _>(&RestJson, &output))
+    Ok(respond::<O, _>(&RestJson, &output).into())
 }
 
 /// One arm for every operation of the model, so that a new one is a question to whoever updates the model.
 macro_rules! operations {
-    (built: $($built:ident),+; not_built: $($other:ident),+;) => {
+    (built: $($built:ident),+; streams: $($streams:ident in $module:ident),+; not_built: $($other:ident),+;) => {
         pub(crate) async fn dispatch(
             lambda: &Lambda,
             operation: Operation,
             request: &RestRequest<'_>,
             context: Context<'_>,
-        ) -> Result<RestResponse, Failure> {
+        ) -> Result<Reply, Failure> {
             match operation {
                 $(Operation::$built => Box::pin(run::<api::$built>(lambda, request, context)).await,)+
+                $(Operation::$streams => Box::pin($module::run(lambda, request, context)).await,)+
                 $(Operation::$other)|+ => Err(Failure::new(
                     ErrorCode::UNKNOWN_OPERATION,
                     format!("{} is not supported by this version of Millstream.", operation.name()),
@@ -122,6 +122,8 @@ operations! {
         PutResourcePolicy, RemoveLayerVersionPermission, RemovePermission,
         CreateFunctionUrlConfig, DeleteFunctionUrlConfig, GetFunctionUrlConfig, ListFunctionUrlConfigs, UpdateFunctionUrlConfig,
         UpdateFunctionCode, UpdateFunctionConfiguration, CreateAlias, DeleteAlias, DeleteFunctionConcurrency, GetAccountSettings, GetAlias, GetFunctionCodeSigningConfig, GetFunctionConcurrency, ListAliases, ListVersionsByFunction, PublishVersion, PutFunctionConcurrency, UpdateAlias;
+    streams:
+        InvokeWithResponseStream in invoke_with_response_stream;
     not_built:
         CheckpointDurableExecution, CreateCapacityProvider,
         CreateCodeSigningConfig, DeleteCapacityProvider,
@@ -129,7 +131,7 @@ operations! {
         DeleteProvisionedConcurrencyConfig, GetCapacityProvider,
         GetCodeSigningConfig, GetDurableExecution, GetDurableExecutionHistory, GetDurableExecutionState,
         GetFunctionRecursionConfig, GetFunctionScalingConfig, GetProvisionedConcurrencyConfig, GetRuntimeManagementConfig,
-        InvokeWithResponseStream, ListCapacityProviders, ListCodeSigningConfigs,
+        ListCapacityProviders, ListCodeSigningConfigs,
         ListDurableExecutionsByFunction,
         ListFunctionVersionsByCapacityProvider, ListFunctionsByCodeSigningConfig, ListProvisionedConcurrencyConfigs,
         PauseDurableExecution, PutFunctionCodeSigningConfig,

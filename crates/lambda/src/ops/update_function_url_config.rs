@@ -18,7 +18,7 @@ impl Handle for api::UpdateFunctionUrlConfig {
         let change = UrlChange::Update {
             auth: input.auth_type.as_ref().map(urls::auth),
             cors: input.cors.map(urls::cors),
-            mode: urls::mode(input.invoke_mode.as_ref())?,
+            mode: urls::mode(input.invoke_mode.as_ref()),
         };
         let url = lambda.change_url(&function, &alias, change).await?;
         let shown = lambda.show_url(&function, &alias, &url);

@@ -3,6 +3,7 @@
 #![expect(dead_code, reason = "each test program uses some of it")]
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use millstream_control::State;
 use millstream_control_node::ControlHandle;
 use millstream_engine::Engine;
@@ -61,6 +62,19 @@ impl Reply {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.answer.response.headers.iter();
         headers.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The frames of a stream: each event and its payload.
+    pub(crate) fn frames(&self) -> Vec<(String, Bytes)> {
+        let mut rest = self.answer.response.body.clone();
+        let mut frames = Vec::new();
+        while let Some((frame, size)) = millstream_wire::event_stream::decode(&rest).unwrap() {
+            let event = frame.header(":event-type").or_else(|| frame.header(":error-code")).unwrap();
+            frames.push((event.to_owned(), frame.payload.clone()));
+            rest = rest.slice(size..);
+        }
+        assert!(rest.is_empty(), "a frame is cut short");
+        frames
     }
 
     /// The error's code and text.
@@ -139,7 +153,11 @@ impl World {
         body: Bytes,
     ) -> Reply {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let answer = self.lambda.call("request-1", method, path, query, headers, body).await;
+        let mut answer = self.lambda.call("request-1", method, path, query, headers, body).await;
+        if let Some(stream) = answer.stream.take() {
+            answer.response.body = stream.collect::<Vec<_>>().await.concat().into();
+            return Reply { status: answer.response.status, body: Value::Null, answer };
+        }
         let body = &answer.response.body;
         let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(body).unwrap() };
         Reply { status: answer.response.status, body, answer }
