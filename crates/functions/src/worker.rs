@@ -1,11 +1,13 @@
 //! One worker: a process that takes one invocation at a time.
 
 use crate::api::{Answer, Api, Next, Started};
+use crate::groups::Group;
 use crate::memory::Sampler;
 use crate::outcome::{Exit, Outcome};
 use crate::output::Output;
 use crate::sandbox::{Ending, Launched, Report};
 use crate::spec::FunctionSpec;
+use nix::sys::signal::Signal;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,7 @@ pub(crate) struct Worker {
     /// On the monotonic clock.
     pub launched_at: Duration,
     pub ending: Ending,
+    pub group: Option<Arc<Group>>,
     pub tasks: Vec<AbortHandle>,
     /// The worker's place among all workers.
     pub room: Option<OwnedSemaphorePermit>,
@@ -58,7 +61,13 @@ impl Worker {
                 Err(_) => Some(Outcome::Exited(Exit::Ended)),
             }
         };
-        race(started, &mut self.exit, within, self.memory.exceeded()).await
+        let failed = race(started, &mut self.exit, within, self.memory.exceeded()).await;
+        if failed.is_none()
+            && let Some(group) = &self.group
+        {
+            group.limit_cpu();
+        }
+        failed
     }
 
     /// Run one invocation. `None` if the runtime ended without having fetched it: then it may go to another worker.
@@ -114,11 +123,13 @@ pub(crate) async fn supervise(
     mut launched: Launched,
     tell_exit: watch::Sender<Option<Exit>>,
     has_program: bool,
+    group: Option<&Group>,
 ) {
     let mut cause = None;
     let exit = loop {
         match launched.next_report().await {
             Some(Report::Note { text }) => tracing::debug!("{text}"),
+            Some(Report::Landlock { .. }) => {}
             Some(Report::Refused { step, why }) => break Exit::NoSandbox { step, why },
             Some(Report::ExecFailed { .. }) if !has_program => cause = Some(Exit::NoBootstrap),
             Some(Report::ExecFailed { program, why }) => cause = Some(Exit::NotExecutable { program, why }),
@@ -127,6 +138,16 @@ pub(crate) async fn supervise(
             Some(Report::Exited { .. }) | None => break cause.unwrap_or(Exit::Ended),
         }
     };
+    // The kernel ends a control group as a whole, the sandbox's own processes with it.
+    let exit = match exit {
+        Exit::NoSandbox { .. } | Exit::Ended if group.is_some_and(Group::ran_out_of_memory) => {
+            Exit::Signal(Signal::SIGKILL as i32)
+        }
+        exit => exit,
+    };
     tell_exit.send_replace(Some(exit));
     launched.finish().await;
+    if let Some(group) = group {
+        group.end().await;
+    }
 }
