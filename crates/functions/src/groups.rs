@@ -36,6 +36,8 @@ pub enum Cgroups {
     Use,
     /// Say whether they could be used, and change nothing.
     Look,
+    /// Below this one, with the controllers that it hands down; this process stays where it is.
+    Below(PathBuf),
     Off,
 }
 
@@ -76,15 +78,19 @@ pub(crate) struct Groups {
 impl Groups {
     /// Those that this process may use; the error says why there are none.
     pub(crate) fn find(wanted: &Cgroups) -> Result<Self, String> {
-        if *wanted == Cgroups::Off {
-            return Err("not asked for".to_owned());
-        }
-        let own = own_group()?;
         let pid = std::process::id();
         match wanted {
-            Cgroups::Look => Self::survey(&own, pid),
-            _ => Self::take(&own, pid),
+            Cgroups::Off => Err("not asked for".to_owned()),
+            Cgroups::Look => Self::survey(&own_group()?, pid),
+            Cgroups::Use => Self::take(&own_group()?, pid),
+            Cgroups::Below(parent) => Self::below(parent),
         }
+    }
+
+    fn below(parent: &Path) -> Result<Self, String> {
+        let list = fs::read_to_string(&parent.join("cgroup.subtree_control"))
+            .map_err(|error| format!("{}: {error}", parent.display()))?;
+        Ok(Self { parent: parent.to_owned(), controllers: Controllers::of(&list) })
     }
 
     /// Whether the group `parent`, in which process `pid` is, can have groups with controllers below it.
@@ -301,7 +307,7 @@ fn group_of(membership: &str, mounts: &str) -> Result<PathBuf, String> {
     let path = membership.lines().find_map(|line| line.strip_prefix("0::"));
     let path = Path::new(path.ok_or("this machine has no cgroup v2")?);
     let (root, at) = mounts.lines().find_map(cgroup2_mount).ok_or("cgroup v2 is not mounted")?;
-    let below = path.strip_prefix(&root).map_err(|_| "this process's cgroup is not mounted here")?;
+    let below = path.strip_prefix(&root).ok().ok_or("this process's cgroup is not mounted here")?;
     if below.components().any(|part| part == std::path::Component::ParentDir) {
         return Err("this process's cgroup is outside of its cgroup namespace".to_owned());
     }

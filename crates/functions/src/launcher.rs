@@ -164,17 +164,14 @@ impl Launcher {
         let session = self.options.credentials.open(spec);
         let signs = session.as_ref().map(|session| &session.credentials);
         let (mut plan, has_program) = self.plan(spec, isolation, &address, (&log_stream, signs)).await?;
-        let names = FunctionNames {
+        let (api, on_start) = Api::new(FunctionNames {
             name: spec.name.clone(),
             version: spec.version.clone(),
             handler: spec.handler.clone(),
-        };
-        let (api, on_start) = Api::new(names);
+        });
         let api = Arc::new(api);
         let living = self.admit()?;
-        let group = self.groups.as_ref().map(|groups| groups.make(spec)).transpose().map_err(spawn)?;
-        let group = group.map(Arc::new);
-        plan.group = group.as_ref().map(|group| group.path().to_owned());
+        let group = self.group(spec, &mut plan).map_err(spawn)?;
         let launched_at = self.options.clock.monotonic();
         let mut launched = launch(&self.options.sandbox_exe, &plan).await.map_err(spawn)?;
         let (Some(pipe), Some(pid)) = (launched.output.take(), launched.pid) else {
@@ -220,6 +217,13 @@ impl Launcher {
                 .collect(),
             room: Some(room),
         })
+    }
+
+    /// The control group of a new worker, where there are some.
+    fn group(&self, spec: &FunctionSpec, plan: &mut Plan) -> io::Result<Option<Arc<Group>>> {
+        let group = self.groups.as_ref().map(|groups| groups.make(spec)).transpose()?;
+        plan.group = group.as_ref().map(|group| group.path().to_owned());
+        Ok(group.map(Arc::new))
     }
 
     /// The right to start a sandbox, unless all are being ended.

@@ -114,7 +114,7 @@ pub(crate) async fn protect(
         tracing::warn!("{note}");
     }
     // What was only looked at is not used.
-    let groups = found.ok().filter(|_| options.cgroups == Cgroups::Use);
+    let groups = found.ok().filter(|_| options.cgroups != Cgroups::Look);
     (protection, groups)
 }
 
@@ -137,7 +137,7 @@ async fn isolation_of(
             });
         }
     }
-    let groups = groups.filter(|_| options.cgroups == Cgroups::Use);
+    let groups = groups.filter(|_| options.cgroups != Cgroups::Look);
     let group = groups.map(|groups| groups.make_with(PROBE_MB, PROBE_MB)).transpose();
     let group = group.map_err(|error| IsolationUnavailable::of_group(&error))?;
     let plan = plan(options, work, group.as_ref().map(Group::path));
