@@ -7,7 +7,6 @@ import os
 import pathlib
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
@@ -23,7 +22,7 @@ from botocore.exceptions import ClientError
 
 from support import clients
 from support.bare import Bare
-from support.deploy import deploy, invoke
+from support.deploy import boto3_layer, deploy, invoke
 from support.package import ROLE
 from support.server import ACCOUNT, REGION, Server, binary
 
@@ -44,7 +43,6 @@ def handler(event, context):
             said.append(str(error))
     return {"said": said, "key": os.environ["AWS_ACCESS_KEY_ID"], "secret": os.environ["AWS_SECRET_ACCESS_KEY"], "token": os.environ["AWS_SESSION_TOKEN"]}
 """
-SITE = str(pathlib.Path(boto3.__file__).parents[1])
 
 
 def credentials(*arguments, file, text=None):
@@ -348,7 +346,7 @@ class LockedServer(unittest.TestCase):
         kinesis.put_record(StreamARN=arn, PartitionKey="k", Data=b"x")
 
     def test_a_function_signs_with_a_session_of_its_own(self):
-        deploy(self.functions, "home", HANDLER, Layers=[self.boto3_layer()])
+        deploy(self.functions, "home", HANDLER, Layers=[boto3_layer(self.functions)])
         answer, said = invoke(self.functions, "home")
         self.assertNotIn("FunctionError", answer, said)
         self.assertEqual(said["said"][0], "done")
@@ -362,13 +360,6 @@ class LockedServer(unittest.TestCase):
         # The session ends with the worker.
         self.functions.delete_function(FunctionName="home")
         self.until_refused(worker.list_streams)
-
-    def boto3_layer(self):
-        """A layer with the boto3 that this test uses: functions here have none by themselves."""
-        packed = pathlib.Path(self.file.parent) / "layer.zip"
-        if not packed.exists():
-            subprocess.run([sys.executable, "-c", LAYER, SITE, str(packed)], check=True)
-        return self.functions.publish_layer_version(LayerName="boto3", Content={"ZipFile": packed.read_bytes()})["LayerVersionArn"]
 
     def test_whoever_makes_a_function_must_be_allowed_to_pass_its_role(self):
         text = {"Version": "2012-10-17", "Statement": [
@@ -404,20 +395,6 @@ class LockedServer(unittest.TestCase):
         self.assertTrue(said.startswith(f"Cannot access stream {self.arn}. Please ensure the role can perform"), said)
         made_one = self.functions.create_event_source_mapping(FunctionName="seeing", **mapping)
         self.functions.delete_event_source_mapping(UUID=made_one["UUID"])
-
-
-LAYER = """
-import pathlib, sys, zipfile
-site = pathlib.Path(sys.argv[1])
-with zipfile.ZipFile(sys.argv[2], "w", zipfile.ZIP_DEFLATED) as packed:
-    for name in ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "urllib3", "six.py"):
-        top = site / name
-        for path in [top] if top.is_file() else top.rglob("*"):
-            inside = path.relative_to(site)
-            data = len(inside.parts) > 2 and inside.parts[:2] == ("botocore", "data")
-            if path.is_file() and path.suffix != ".pyc" and (not data or inside.parts[2] in ("kinesis",) or len(inside.parts) == 3):
-                packed.write(path, "python/" + str(inside))
-"""
 
 
 class OpenAndLocked(unittest.TestCase):

@@ -37,6 +37,7 @@ impl Health for ServerHealth {
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("storage", storage),
             ("functions", functions),
+            ("isolation", self.functions.protection().to_string()),
         ]
     }
 }

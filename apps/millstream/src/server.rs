@@ -378,5 +378,6 @@ async fn start_functions(
         }
         (Ok(_), Isolation::Namespaces) => {}
     }
+    tracing::info!("functions are kept apart by: {}", functions.protection());
     Ok((functions, logs))
 }

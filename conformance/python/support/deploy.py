@@ -3,7 +3,7 @@
 import json
 
 from support import clients
-from support.package import ROLE, RUNTIME, zip_of
+from support.package import ROLE, RUNTIME, boto3_zip, zip_of
 
 
 def deploy(functions, name, source, wait=True, **options):
@@ -25,3 +25,8 @@ def invoke(functions, name, payload=None, **options):
     answer = functions.invoke(FunctionName=name, Payload=json.dumps(payload).encode(), **options)
     body = answer["Payload"].read()
     return answer, json.loads(body) if body else None
+
+
+def boto3_layer(functions):
+    """Publishes a layer with boto3; its ARN."""
+    return functions.publish_layer_version(LayerName="boto3", Content={"ZipFile": boto3_zip()})["LayerVersionArn"]

@@ -1,7 +1,9 @@
 """What goes into a function: zips, and the Python inside. Standard library only."""
 
 import base64
+import importlib.util
 import io
+import pathlib
 import sys
 import zipfile
 
@@ -42,3 +44,18 @@ def zip_of(files, encoded=False):
             info.external_attr = (0o755 if name == "bootstrap" else 0o644) << 16
             archive.writestr(info, content)
     return base64.b64encode(buffer.getvalue()).decode() if encoded else buffer.getvalue()
+
+
+def boto3_zip():
+    """A layer with the boto3 of this interpreter, as far as Kinesis needs it: functions here have none by themselves."""
+    site = pathlib.Path(importlib.util.find_spec("boto3").origin).parents[1]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "urllib3", "six.py"):
+            top = site / name
+            for path in [top] if top.is_file() else top.rglob("*"):
+                inside = path.relative_to(site)
+                data = len(inside.parts) > 2 and inside.parts[:2] == ("botocore", "data")
+                if path.is_file() and path.suffix != ".pyc" and (not data or inside.parts[2] == "kinesis" or len(inside.parts) == 3):
+                    archive.write(path, f"python/{inside}")
+    return buffer.getvalue()

@@ -82,3 +82,14 @@ pub const MAX_PROCESSES: u64 = 1_024;
 pub const MAX_OPEN_FILES: u64 = 1_024;
 /// One line of the control socket between the server and a sandbox, in bytes.
 pub const MAX_CONTROL_LINE: u64 = 1024 * 1024;
+
+/// What a worker's control group may take beyond the function's memory and /tmp: the sandbox's own processes, in MiB.
+pub const GROUP_SPARE_MB: u64 = 16;
+/// Processes and threads of the sandbox's own in a worker's control group.
+pub const GROUP_SPARE_PROCESSES: u64 = 8;
+/// A function has one processor for this many MiB of memory (AWS: 1,769 MB).
+pub const MEMORY_MB_PER_CPU: u64 = 1_769;
+/// In each of these a function has its share of the processors.
+pub const CPU_PERIOD: Duration = Duration::from_millis(100);
+/// The processes of a control group that was ended may take this long to be gone.
+pub const GROUP_REMOVAL: Duration = Duration::from_secs(1);

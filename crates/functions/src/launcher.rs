@@ -4,15 +4,14 @@ use crate::api::{self, Api, FunctionNames};
 use crate::code::{CodeStore, Pin};
 use crate::component::Components;
 use crate::environment::{Places, variables};
+use crate::groups::{Group, Groups};
 use crate::memory::{Sampler, Tmps, Tree};
 use crate::options::{Credentials, Options, WorkerCredentials};
 use crate::outcome::Exit;
 use crate::output::{Labels, Output};
+use crate::protection::{Protection, protect};
 use crate::runtimes::{Interpreter, Runtime, Runtimes, java_compiler};
-use crate::sandbox::{
-    Confine, Ending, Isolation, IsolationUnavailable, Launched, Plan, RUNTIME_API_PORT, Run, launch, probe,
-    shown_around,
-};
+use crate::sandbox::{Confine, Ending, Isolation, Launched, Plan, RUNTIME_API_PORT, Run, launch};
 use crate::spec::{FunctionSpec, InvokeError};
 use crate::worker::{Worker, supervise};
 use crate::{caps, files, java, report};
@@ -41,7 +40,8 @@ pub(crate) struct Launcher {
     pub code: CodeStore,
     pub options: Options,
     pub runtimes: Runtimes,
-    pub isolation: Result<Isolation, IsolationUnavailable>,
+    pub protection: Protection,
+    groups: Option<Groups>,
     pub components: Components,
     /// Makes the names of log streams of this start differ from those of others.
     start: u64,
@@ -63,7 +63,7 @@ struct Endings {
 
 /// The directory with the runtimes' files; functions see parts of it.
 #[derive(Debug)]
-struct WorkDir {
+pub(crate) struct WorkDir {
     path: PathBuf,
     temporary: bool,
 }
@@ -91,15 +91,15 @@ impl WorkDir {
         Ok(made)
     }
 
-    fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.path.join("root")
     }
 
-    fn empty(&self) -> PathBuf {
+    pub(crate) fn empty(&self) -> PathBuf {
         self.path.join("empty")
     }
 
-    fn runtime(&self) -> PathBuf {
+    pub(crate) fn runtime(&self) -> PathBuf {
         self.path.join("runtime")
     }
 }
@@ -120,7 +120,7 @@ impl Launcher {
         let work = WorkDir::make(options.work_dir.as_deref())?;
         let mut hidden = options.hidden_dirs.clone();
         hidden.extend([work.path.clone(), code.directory().to_owned()]);
-        let isolation = isolation_of(&options, &work, &hidden).await;
+        let (protection, groups) = protect(&options, &work, &hidden).await;
         let components = Components::new(options.compiled.clone());
         let runtimes = Runtimes::new(options.runtime_dirs.clone(), hidden);
         let java = java::Classes::new(work.runtime(), work.path.clone());
@@ -129,7 +129,8 @@ impl Launcher {
             code,
             options,
             runtimes,
-            isolation,
+            protection,
+            groups,
             components,
             start: entropy::u64(),
             work,
@@ -145,7 +146,7 @@ impl Launcher {
         spec: &Arc<FunctionSpec>,
         room: OwnedSemaphorePermit,
     ) -> Result<Worker, InvokeError> {
-        let isolation = self.isolation.clone()?;
+        let isolation = self.protection.isolation.clone()?;
         let spawn = |error: io::Error| InvokeError::Spawn { why: error.to_string() };
         // In a network of its own the sandbox makes the socket.
         let listener = if self.options.network.is_own() {
@@ -162,15 +163,15 @@ impl Launcher {
         let pin = self.code.pin(keys);
         let session = self.options.credentials.open(spec);
         let signs = session.as_ref().map(|session| &session.credentials);
-        let (plan, has_program) = self.plan(spec, isolation, &address, (&log_stream, signs)).await?;
-        let names = FunctionNames {
+        let (mut plan, has_program) = self.plan(spec, isolation, &address, (&log_stream, signs)).await?;
+        let (api, on_start) = Api::new(FunctionNames {
             name: spec.name.clone(),
             version: spec.version.clone(),
             handler: spec.handler.clone(),
-        };
-        let (api, on_start) = Api::new(names);
+        });
         let api = Arc::new(api);
         let living = self.admit()?;
+        let group = self.group(spec, &mut plan).map_err(spawn)?;
         let launched_at = self.options.clock.monotonic();
         let mut launched = launch(&self.options.sandbox_exe, &plan).await.map_err(spawn)?;
         let (Some(pipe), Some(pid)) = (launched.output.take(), launched.pid) else {
@@ -196,7 +197,7 @@ impl Launcher {
         let bridge = sockets.next().map(|socket| self.bridge(socket)).transpose().map_err(spawn)?;
 
         let ending = launched.ending();
-        let exit = self.follow(launched, has_program, (living, pin, session));
+        let exit = self.follow(launched, has_program, group.clone(), (living, pin, session));
         let memory = Sampler::new(tree, spec, Arc::clone(&self.tmps), ending.clone());
         let sampling = tokio::spawn(Arc::clone(&memory).run());
         Ok(Worker {
@@ -208,6 +209,7 @@ impl Launcher {
             on_start: Some(on_start),
             launched_at,
             ending,
+            group,
             tasks: [Some(reading), Some(serving), Some(sampling), bridge]
                 .iter()
                 .flatten()
@@ -215,6 +217,13 @@ impl Launcher {
                 .collect(),
             room: Some(room),
         })
+    }
+
+    /// The control group of a new worker, where there are some.
+    fn group(&self, spec: &FunctionSpec, plan: &mut Plan) -> io::Result<Option<Arc<Group>>> {
+        let group = self.groups.as_ref().map(|groups| groups.make(spec)).transpose()?;
+        plan.group = group.as_ref().map(|group| group.path().to_owned());
+        Ok(group.map(Arc::new))
     }
 
     /// The right to start a sandbox, unless all are being ended.
@@ -234,6 +243,7 @@ impl Launcher {
         &self,
         launched: Launched,
         has_program: bool,
+        group: Option<Arc<Group>>,
         held: (OwnedSemaphorePermit, Pin, Option<WorkerCredentials>),
     ) -> watch::Receiver<Option<Exit>> {
         let id = entropy::u64();
@@ -246,7 +256,7 @@ impl Launcher {
         let (tell_exit, exit) = watch::channel(None);
         let endings = Arc::clone(&self.endings);
         tokio::spawn(async move {
-            supervise(launched, tell_exit, has_program).await;
+            supervise(launched, tell_exit, has_program, group.as_deref()).await;
             endings.lock().unwrap_or_else(PoisonError::into_inner).all.remove(&id);
             drop(held);
         });
@@ -342,7 +352,11 @@ impl Launcher {
         self.point_home(&mut env);
         let confine = if confined { Confine::Nested } else { Confine::No };
         let frames = spec.runtime.is_interpreted();
-        let run = Run { argv, env, cwd: PathBuf::from(&places.task), confine, frames };
+        // Above the size of /tmp, so that a full one is told as such and not by a signal.
+        let max_file_bytes = (u64::from(spec.ephemeral_mb) + u64::from(spec.memory_mb)) << 20;
+        let max_file_bytes = confined.then_some(max_file_bytes);
+        let cwd = PathBuf::from(&places.task);
+        let run = Run { argv, env, cwd, confine, frames, max_file_bytes, tell: false };
         let plan = Plan {
             isolation,
             root: self.work.root(),
@@ -353,6 +367,7 @@ impl Launcher {
             lang: interpreter.map(|interpreter| interpreter.prefix),
             tmp_mb: spec.ephemeral_mb,
             ports: self.options.own_ports(),
+            group: None,
             run,
         };
         Ok((plan, has_program))
@@ -406,49 +421,6 @@ impl Launcher {
             }
         }
     }
-}
-
-/// How functions are isolated here, having tried it.
-async fn isolation_of(
-    options: &Options,
-    work: &WorkDir,
-    hidden: &[PathBuf],
-) -> Result<Isolation, IsolationUnavailable> {
-    if options.isolation == Isolation::Process {
-        return Ok(Isolation::Process);
-    }
-    for directory in hidden {
-        if let Some(shown) = shown_around(directory) {
-            return Err(IsolationUnavailable {
-                step: format!("hide {}", directory.display()),
-                why: format!("it is in {shown}, which all functions see"),
-                advice: "Choose another place for the server's data and temporary directories.".to_owned(),
-            });
-        }
-    }
-    let run = Run {
-        argv: vec!["/bin/true".to_owned()],
-        env: Vec::new(),
-        cwd: PathBuf::from("/"),
-        confine: Confine::Nested,
-        frames: false,
-    };
-    let plan = Plan {
-        isolation: Isolation::Namespaces,
-        root: work.root(),
-        task: work.empty(),
-        opt: work.empty(),
-        runtime: work.runtime(),
-        read_only: options.read_only_paths.clone(),
-        lang: None,
-        tmp_mb: 1,
-        ports: options.own_ports(),
-        run,
-    };
-    for note in probe(&options.sandbox_exe, &plan).await? {
-        tracing::warn!("{note}");
-    }
-    Ok(Isolation::Namespaces)
 }
 
 /// The command line of a runtime, and whether its program exists. `task` and `opt` are the host's directories.

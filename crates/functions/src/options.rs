@@ -2,6 +2,7 @@
 
 use crate::caps;
 use crate::elsewhere::{Elsewhere, Nowhere};
+use crate::groups::Cgroups;
 use crate::logs::{LogSink, TracingSink};
 use crate::sandbox::{Isolation, Network, RUNTIME_API_PORT};
 use crate::spec::FunctionSpec;
@@ -20,6 +21,7 @@ pub struct Options {
     pub work_dir: Option<PathBuf>,
     pub isolation: Isolation,
     pub network: Network,
+    pub cgroups: Cgroups,
     /// The program whose `main` calls [`crate::sandbox_main`].
     pub sandbox_exe: PathBuf,
     /// Worker processes at once, idle ones included; an idle one makes room for another function's.
@@ -58,6 +60,7 @@ impl Default for Options {
             work_dir: None,
             isolation: Isolation::default(),
             network: Network::default(),
+            cgroups: Cgroups::default(),
             sandbox_exe: PathBuf::from("/proc/self/exe"),
             max_workers: caps::DEFAULT_MAX_WORKERS,
             init_timeout: caps::INIT_TIMEOUT,

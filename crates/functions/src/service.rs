@@ -6,6 +6,7 @@ use crate::launcher::Launcher;
 use crate::meter::FunctionCounts;
 use crate::options::Options;
 use crate::pool::Pool;
+use crate::protection::Protection;
 use crate::run::House;
 use crate::runtimes::{FoundRuntime, Runtime, RuntimeMissing};
 use crate::sandbox::{Isolation, IsolationUnavailable};
@@ -52,7 +53,12 @@ impl Functions {
 
     /// How functions are isolated, or why they cannot be and what to do about it.
     pub fn isolation(&self) -> Result<Isolation, IsolationUnavailable> {
-        self.house.launcher.isolation.clone()
+        self.house.launcher.protection.isolation.clone()
+    }
+
+    /// What keeps functions apart and within their limits here.
+    pub fn protection(&self) -> &Protection {
+        &self.house.launcher.protection
     }
 
     /// Run a function. A function that fails is an `Ok` with [`InvokeReply::function_error`].

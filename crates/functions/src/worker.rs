@@ -2,12 +2,14 @@
 
 use crate::api::{Answer, Api, Next, Started};
 use crate::caps;
+use crate::groups::Group;
 use crate::memory::Sampler;
 use crate::outcome::{Exit, Outcome};
 use crate::output::Output;
 use crate::sandbox::{Ending, Launched, Report};
 use crate::spec::FunctionSpec;
 use crate::streaming::Sink;
+use nix::sys::signal::Signal;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ pub(crate) struct Worker {
     /// On the monotonic clock.
     pub launched_at: Duration,
     pub ending: Ending,
+    pub group: Option<Arc<Group>>,
     pub tasks: Vec<AbortHandle>,
     /// The worker's place among all workers.
     pub room: Option<OwnedSemaphorePermit>,
@@ -60,7 +63,13 @@ impl Worker {
                 Err(_) => Some(Outcome::Exited(Exit::Ended)),
             }
         };
-        race(started, &mut self.exit, within, self.memory.exceeded()).await
+        let failed = race(started, &mut self.exit, within, self.memory.exceeded()).await;
+        if failed.is_none()
+            && let Some(group) = &self.group
+        {
+            group.limit_cpu();
+        }
+        failed
     }
 
     /// Run one invocation. `None` if the runtime ended without having fetched it: then it may go to another worker.
@@ -133,11 +142,13 @@ pub(crate) async fn supervise(
     mut launched: Launched,
     tell_exit: watch::Sender<Option<Exit>>,
     has_program: bool,
+    group: Option<&Group>,
 ) {
     let mut cause = None;
     let exit = loop {
         match launched.next_report().await {
             Some(Report::Note { text }) => tracing::debug!("{text}"),
+            Some(Report::Landlock { .. }) => {}
             Some(Report::Refused { step, why }) => break Exit::NoSandbox { step, why },
             Some(Report::ExecFailed { .. }) if !has_program => cause = Some(Exit::NoBootstrap),
             Some(Report::ExecFailed { program, why }) => cause = Some(Exit::NotExecutable { program, why }),
@@ -146,6 +157,16 @@ pub(crate) async fn supervise(
             Some(Report::Exited { .. }) | None => break cause.unwrap_or(Exit::Ended),
         }
     };
+    // The kernel ends a control group as a whole, the sandbox's own processes with it.
+    let exit = match exit {
+        Exit::NoSandbox { .. } | Exit::Ended if group.is_some_and(Group::ran_out_of_memory) => {
+            Exit::Signal(Signal::SIGKILL as i32)
+        }
+        exit => exit,
+    };
     tell_exit.send_replace(Some(exit));
     launched.finish().await;
+    if let Some(group) = group {
+        group.end().await;
+    }
 }

@@ -33,6 +33,16 @@ pub fn create_dir_all(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
+/// Make one directory; an error if it is there or its parent is not.
+pub fn create_dir(path: &Path) -> io::Result<()> {
+    fs::create_dir(path)
+}
+
+/// Remove one directory; an error unless it is empty. Those of the kernel's file systems go with their files.
+pub fn remove_dir(path: &Path) -> io::Result<()> {
+    fs::remove_dir(path)
+}
+
 /// The names in a directory, sorted.
 pub fn list(path: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();

@@ -6,6 +6,7 @@
 //! ```
 
 mod body;
+mod diag;
 mod http;
 #[cfg(test)]
 mod http_tests;

@@ -3,6 +3,7 @@
 //! Functions share the host's loopback interface, so one could ask for another's invocations. A connection is taken
 //! only if its socket belongs to a process of the worker itself.
 
+use super::diag;
 use crate::files;
 use crate::memory::Tree;
 use millstream_host::fs;
@@ -20,8 +21,9 @@ pub(super) fn is_own(tree: Tree, peer: SocketAddr, local: SocketAddr) -> bool {
     if *peer.ip() != Ipv4Addr::LOCALHOST {
         return false;
     }
-    let table = connections();
-    let Some(inode) = inode_of(&table, peer, local) else { return false };
+    // Some kernels, and the profiles of some containers, have no such question; the tables are everywhere.
+    let inode = diag::inode_of(peer, local).unwrap_or_else(|_| from_tables(peer, local));
+    let Some(inode) = inode else { return false };
     let socket = format!("socket:[{inode}]");
     tree.processes().into_iter().any(|pid| match files::list(Path::new(&format!("/proc/{pid}/fd"))) {
         Ok(open) => {
@@ -29,6 +31,10 @@ pub(super) fn is_own(tree: Tree, peer: SocketAddr, local: SocketAddr) -> bool {
         }
         Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
     })
+}
+
+fn from_tables(from: SocketAddrV4, to: SocketAddrV4) -> Option<u32> {
+    inode_of(&connections(), from, to)?.parse().ok()
 }
 
 /// The kernel's tables of TCP connections, one after the other. A socket for both versions of IP is in the second.

@@ -3,6 +3,7 @@
 use super::plan::{Confine, Isolation, Plan, Report, Run};
 use super::{FUNCTION_GID, FUNCTION_UID, NOBODY, SANDBOX_COMMAND};
 use super::{landlock, mounts, network, seccomp};
+use crate::groups::ENTRANCE;
 use crate::{caps, files};
 use millstream_host::{fs, threads};
 use nix::errno::Errno;
@@ -21,11 +22,14 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Carries the [`Run`] to the last stage: an environment variable, which other users of the host cannot read.
 const RUN_VARIABLE: &str = "MILLSTREAM_SANDBOX_RUN";
 const SELF_EXE: &str = "/proc/self/exe";
+/// The step without which functions can still be isolated.
+pub(super) const ENTER_GROUP: &str = "enter the worker's control group";
 
 /// A step of the set-up that the system refused.
 #[derive(Debug)]
@@ -149,6 +153,7 @@ fn be_first_process(confine: Confine) -> Result<(), Refused> {
     prctl::set_pdeathsig(Signal::SIGKILL).step("die with the parent")?;
     let mut plan = read_plan()?;
     plan.run.confine = confine;
+    let entering = plan.group.as_deref().map(start_to_enter).transpose()?;
     if let Some(ports) = &plan.ports {
         let control = UnixStream::from(control().step("duplicate the control socket")?);
         network::set_up(&control, ports)?;
@@ -162,6 +167,7 @@ fn be_first_process(confine: Confine) -> Result<(), Refused> {
     let more: &[u8] = if confine == Confine::Nested { b"1" } else { b"0" };
     drop(fs::write(Path::new("/proc/sys/user/max_user_namespaces"), more));
     mounts::seal_root()?;
+    entering.map_or(Ok(()), entered)?;
     let program = if Path::new(mounts::INNER_EXE).exists() { mounts::INNER_EXE } else { SELF_EXE };
     supervise(&plan.run, program, || {
         // As process 1 this reaches every process of the namespace but itself.
@@ -169,10 +175,24 @@ fn be_first_process(confine: Confine) -> Result<(), Refused> {
     })
 }
 
+/// Enter a control group, with all that is started from here on. The kernel may let us wait for several milliseconds
+/// until every processor has taken note, so the root is built meanwhile; the file is opened while it is still in sight.
+fn start_to_enter(group: &Path) -> Result<JoinHandle<io::Result<()>>, Refused> {
+    let entrance = std::fs::OpenOptions::new().write(true).open(group.join(ENTRANCE)).step(ENTER_GROUP)?;
+    // Zero is whoever writes it.
+    threads::spawn("group", move || (&entrance).write_all(b"0")).step(ENTER_GROUP)
+}
+
+fn entered(entering: JoinHandle<io::Result<()>>) -> Result<(), Refused> {
+    let result = entering.join().unwrap_or_else(|_| Err(io::Error::other("its thread failed")));
+    result.step(ENTER_GROUP)
+}
+
 /// Stage 2 without namespaces: a supervisor that keeps the function's descendants in reach.
 fn supervise_plain_process() -> Result<(), Refused> {
     prctl::set_child_subreaper(true).step("adopt orphans")?;
     let plan = read_plan()?;
+    plan.group.as_deref().map(start_to_enter).transpose()?.map_or(Ok(()), entered)?;
     supervise(&plan.run, SELF_EXE, kill_children)
 }
 
@@ -248,8 +268,15 @@ fn become_function() -> Result<(), Refused> {
         .step("limit open files")?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0).step("forbid core files")?;
     prctl::set_no_new_privs().step("give up new privileges")?;
+    if let Some(limit) = run.max_file_bytes {
+        setrlimit(Resource::RLIMIT_FSIZE, limit, limit).step("limit the size of files")?;
+    }
     if run.confine != Confine::No {
-        landlock::restrict().step("restrict the file system")?;
+        let abi = landlock::restrict().step("restrict the file system")?;
+        if run.tell {
+            let control = control.try_clone().step("duplicate the control socket")?;
+            say(control, &Report::Landlock { abi }).step("report")?;
+        }
     }
     prctl::set_pdeathsig(Signal::SIGKILL).step("die with the parent")?;
     let null = std::fs::OpenOptions::new().read(true).open("/dev/null").step("open /dev/null")?;

@@ -25,7 +25,7 @@ pub(crate) use network::RUNTIME_API_PORT;
 pub(crate) use plan::{Confine, Plan, Report, Run};
 pub use plan::{Isolation, Network};
 pub use probe::IsolationUnavailable;
-pub(crate) use probe::probe;
+pub(crate) use probe::{Probed, probe};
 
 /// The first argument with which the server's binary is started as a sandbox.
 pub const SANDBOX_COMMAND: &str = "sandbox-init";

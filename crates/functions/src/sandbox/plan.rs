@@ -9,8 +9,8 @@ use std::path::PathBuf;
 pub enum Isolation {
     /// Own user, mount, process, IPC and host-name namespaces: the function sees a file system of its own with its
     /// code at /var/task, its layers at /opt and a private /tmp, and neither the host's files nor its processes.
-    /// The network namespace is the host's: a function reaches whatever the server's machine reaches, services on
-    /// loopback and abstract Unix sockets included.
+    /// seccomp denies it the system calls that lead out, and Landlock, where the kernel has it, fences files, signals
+    /// and abstract Unix sockets once more. What it reaches of the network is [`Network`]'s.
     #[default]
     Namespaces,
     /// A plain process of the server's own user. It can read and write whatever the server can. There is no
@@ -22,8 +22,8 @@ pub enum Isolation {
 /// What of the network a function reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
-    /// All that the server's machine reaches, as functions on AWS reach the internet. Services on the machine's loopback
-    /// interface are part of it.
+    /// All that the server's machine reaches, as functions on AWS reach the internet: its network namespace. Services on
+    /// the machine's loopback interface are part of it.
     #[default]
     Host,
     /// The server, and nothing else: a network namespace of its own.
@@ -58,6 +58,8 @@ pub(crate) struct Plan {
     pub tmp_mb: u32,
     /// Ports of the sandbox's own network on which the server listens; `None` if it has the host's network.
     pub ports: Option<Vec<u16>>,
+    /// Directory of the control group that the worker enters.
+    pub group: Option<PathBuf>,
     pub run: Run,
 }
 
@@ -70,6 +72,10 @@ pub(crate) struct Run {
     pub confine: Confine,
     /// Give the program a second way to its output, for log events in frames.
     pub frames: bool,
+    /// Largest file, in /tmp or in memory alone, in bytes.
+    pub max_file_bytes: Option<u64>,
+    /// Say what of the kernel's access rules is in force.
+    pub tell: bool,
 }
 
 /// How the function loses the capabilities of the sandbox's own user.
@@ -89,6 +95,8 @@ pub(crate) enum Confine {
 pub(crate) enum Report {
     /// Something could not be had, and the function runs without it.
     Note { text: String },
+    /// The version of Landlock that is in force; `None` if there is none.
+    Landlock { abi: Option<i32> },
     /// The sandbox could not be set up.
     Refused { step: String, why: String },
     /// The function's program could not be executed; `why` is the system's text in lower case.

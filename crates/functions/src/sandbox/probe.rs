@@ -1,5 +1,6 @@
 //! Whether this machine lets us build sandboxes, and if not, which part it refuses and what to do.
 
+use super::init::ENTER_GROUP;
 use super::launch::{Launched, launch};
 use super::plan::{Plan, Report};
 use crate::caps;
@@ -18,8 +19,29 @@ pub struct IsolationUnavailable {
     pub advice: String,
 }
 
+impl IsolationUnavailable {
+    /// A worker cannot have a control group.
+    pub(crate) fn of_group(error: &std::io::Error) -> Self {
+        Self { step: ENTER_GROUP.to_owned(), why: error.to_string(), advice: String::new() }
+    }
+
+    /// Only the control group failed: without one, functions can be isolated.
+    pub(crate) fn is_of_group(&self) -> bool {
+        self.step == ENTER_GROUP
+    }
+}
+
+/// What a sandbox was found to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Probed {
+    /// What could not be had.
+    pub notes: Vec<String>,
+    /// Version of Landlock.
+    pub landlock: Option<i32>,
+}
+
 /// Build a sandbox once, with nothing in it to run.
-pub(crate) async fn probe(exe: &Path, plan: &Plan) -> Result<Vec<String>, IsolationUnavailable> {
+pub(crate) async fn probe(exe: &Path, plan: &Plan) -> Result<Probed, IsolationUnavailable> {
     let refused = |step: &str, why: String| IsolationUnavailable {
         step: step.to_owned(),
         why,
@@ -30,19 +52,20 @@ pub(crate) async fn probe(exe: &Path, plan: &Plan) -> Result<Vec<String>, Isolat
     let answer = tokio::time::timeout(caps::PROBE_TIMEOUT, listen(&mut launched)).await;
     launched.end();
     match answer {
-        Ok(Ok(notes)) => Ok(notes),
+        Ok(Ok(probed)) => Ok(probed),
         Ok(Err((step, why))) => Err(refused(&step, why)),
         Err(elapsed) => Err(refused("start the sandbox", elapsed.to_string())),
     }
 }
 
-async fn listen(launched: &mut Launched) -> Result<Vec<String>, (String, String)> {
-    let mut notes = Vec::new();
+async fn listen(launched: &mut Launched) -> Result<Probed, (String, String)> {
+    let mut probed = Probed::default();
     loop {
         match launched.next_report().await {
-            Some(Report::Note { text }) => notes.push(text),
+            Some(Report::Note { text }) => probed.notes.push(text),
+            Some(Report::Landlock { abi }) => probed.landlock = abi,
             // A machine without /bin/true still has a working sandbox.
-            Some(Report::ExecFailed { .. } | Report::Exited { code: Some(0), .. }) => return Ok(notes),
+            Some(Report::ExecFailed { .. } | Report::Exited { code: Some(0), .. }) => return Ok(probed),
             Some(Report::Exited { code, signal }) => {
                 let why = format!("it ended with code {code:?}, signal {signal:?}");
                 return Err(("run a program in the sandbox".to_owned(), why));
@@ -78,7 +101,7 @@ fn advice(step: &str, setting: impl Fn(&str) -> Option<String>) -> String {
         );
     }
     let or = if text.is_empty() { "You can" } else { " Or" };
-    write!(text, "{or} run functions without isolation, by explicit choice and with trusted code only: --isolation process")
+    write!(text, "{or} run functions without isolation, by explicit choice and with trusted code only: --function-isolation process")
         .expect("writing to a String cannot fail");
     text
 }

@@ -16,6 +16,12 @@ use std::collections::BTreeMap;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
+/// By its number: libc does not name it for musl on aarch64.
+#[cfg(target_arch = "x86_64")]
+const KEXEC_FILE_LOAD: i64 = 320;
+#[cfg(not(target_arch = "x86_64"))]
+const KEXEC_FILE_LOAD: i64 = 294;
+
 /// Answered with "operation not permitted".
 const FORBIDDEN: &[i64] = &[
     libc::SYS_acct,
@@ -34,23 +40,28 @@ const FORBIDDEN: &[i64] = &[
     libc::SYS_fspick,
     libc::SYS_init_module,
     libc::SYS_kcmp,
-    libc::SYS_kexec_file_load,
+    KEXEC_FILE_LOAD,
     libc::SYS_kexec_load,
     libc::SYS_keyctl,
     libc::SYS_lookup_dcookie,
+    libc::SYS_migrate_pages,
     libc::SYS_mount,
     libc::SYS_mount_setattr,
     libc::SYS_move_mount,
+    libc::SYS_move_pages,
     libc::SYS_name_to_handle_at,
+    libc::SYS_nfsservctl,
     libc::SYS_open_by_handle_at,
     libc::SYS_open_tree,
     libc::SYS_perf_event_open,
     libc::SYS_pidfd_getfd,
     libc::SYS_pivot_root,
+    libc::SYS_process_madvise,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
     libc::SYS_ptrace,
     libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
     libc::SYS_reboot,
     libc::SYS_request_key,
     libc::SYS_setdomainname,
@@ -64,11 +75,12 @@ const FORBIDDEN: &[i64] = &[
     libc::SYS_unshare,
     libc::SYS_userfaultfd,
     libc::SYS_vhangup,
+    libc::SYS_vmsplice,
 ];
 
 /// Those of one architecture only.
 #[cfg(target_arch = "x86_64")]
-const FORBIDDEN_HERE: &[i64] = &[libc::SYS_ioperm, libc::SYS_iopl, libc::SYS_modify_ldt];
+const FORBIDDEN_HERE: &[i64] = &[libc::SYS_ioperm, libc::SYS_iopl, libc::SYS_modify_ldt, libc::SYS_uselib];
 #[cfg(not(target_arch = "x86_64"))]
 const FORBIDDEN_HERE: &[i64] = &[];
 
@@ -89,6 +101,18 @@ const NEW_NAMESPACES: i32 = libc::CLONE_NEWNS
 /// Kinds of sockets that there are for functions: Unix, IPv4, IPv6, and netlink, which name lookups ask for addresses.
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
+/// The bits of a socket's type that are no flags.
+const TYPE_MASK: u64 = 0xf;
+/// Requests of `ioctl` that type into a terminal.
+const TYPING: [u64; 2] = [0x5412, 0x541c];
+
+/// The x32 calls of x86_64 have a bit set in their number. Few kernels have them, and these have them refused too.
+#[cfg(target_arch = "x86_64")]
+const X32_BIT: i64 = 0x4000_0000;
+/// Those of them with a number of their own: ptrace, kexec_load, vmsplice, move_pages, process_vm_readv and _writev.
+#[cfg(target_arch = "x86_64")]
+const X32_FORBIDDEN: [i64; 6] = [521, 528, 532, 533, 539, 540];
+
 /// From here on this process and all that it starts live with the filters.
 pub(super) fn restrict() -> Result<(), Refused> {
     let refusals: [(Rules, i32); 3] = [
@@ -105,8 +129,20 @@ pub(super) fn restrict() -> Result<(), Refused> {
 
 fn program(rules: Rules, error: i32) -> Result<BpfProgram, seccompiler::BackendError> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+    #[cfg(target_arch = "x86_64")]
+    let rules = with_x32(rules);
     let error = SeccompAction::Errno(error.unsigned_abs());
     SeccompFilter::new(rules, SeccompAction::Allow, error, arch)?.try_into()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn with_x32(mut rules: Rules) -> Rules {
+    let x32: Rules = rules.iter().map(|(number, rules)| (number | X32_BIT, rules.clone())).collect();
+    if rules.contains_key(&libc::SYS_ptrace) {
+        rules.extend(X32_FORBIDDEN.map(|number| (number | X32_BIT, Vec::new())));
+    }
+    rules.extend(x32);
+    rules
 }
 
 fn forbidden() -> Result<Rules, seccompiler::BackendError> {
@@ -120,7 +156,25 @@ fn forbidden() -> Result<Rules, seccompiler::BackendError> {
         }
     }
     rules.insert(libc::SYS_clone, namespaces);
+    let typing: Result<Vec<_>, _> = TYPING
+        .iter()
+        .map(|&request| SeccompRule::new(vec![condition(1, SeccompCmpOp::Eq, request)?]))
+        .collect();
+    rules.insert(libc::SYS_ioctl, typing?);
+    rules.insert(libc::SYS_socket, raw_sockets()?);
     Ok(rules)
+}
+
+/// Packets of one's own making, and of netlink all but what lists interfaces and routes.
+fn raw_sockets() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    let is = |argument, value: i32| condition(argument, SeccompCmpOp::Eq, u64::from(value.unsigned_abs()));
+    let raw = || condition(1, SeccompCmpOp::MaskedEq(TYPE_MASK), u64::from(libc::SOCK_RAW.unsigned_abs()));
+    let route = u64::from(libc::NETLINK_ROUTE.unsigned_abs());
+    Ok(vec![
+        SeccompRule::new(vec![is(0, libc::AF_INET)?, raw()?])?,
+        SeccompRule::new(vec![is(0, libc::AF_INET6)?, raw()?])?,
+        SeccompRule::new(vec![is(0, libc::AF_NETLINK)?, condition(2, SeccompCmpOp::Ne, route)?])?,
+    ])
 }
 
 fn other_families() -> Result<Rules, seccompiler::BackendError> {
@@ -149,5 +203,16 @@ mod tests {
         assert!(!program(forbidden().unwrap(), libc::EPERM).unwrap().is_empty());
         assert!(!program(other_families().unwrap(), libc::EAFNOSUPPORT).unwrap().is_empty());
         assert_eq!(forbidden().unwrap()[&libc::SYS_clone].len(), 7, "one rule for each kind of namespace");
+    }
+
+    #[test]
+    fn what_runtimes_cannot_do_without_is_not_forbidden() {
+        let rules = forbidden().unwrap();
+        for call in [libc::SYS_execve, libc::SYS_futex, libc::SYS_mmap, libc::SYS_seccomp, libc::SYS_prctl] {
+            assert!(!rules.contains_key(&call), "{call}");
+        }
+        for looked_at in [libc::SYS_clone, libc::SYS_socket, libc::SYS_ioctl] {
+            assert!(!rules[&looked_at].is_empty(), "{looked_at} is not forbidden as a whole");
+        }
     }
 }

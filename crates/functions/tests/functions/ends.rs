@@ -135,7 +135,7 @@ async fn without_isolation_nothing_runs_unless_told_so() {
     let options = Options { sandbox_exe: "/bin/true".into(), ..Options::default() };
     let functions = Functions::start(code, options).await.unwrap();
     let error = functions.isolation().unwrap_err();
-    assert!(error.to_string().contains("--isolation process"), "{error}");
+    assert!(error.to_string().contains("--function-isolation process"), "{error}");
     let spec = py(&functions, "def handler(event, context):\n    return 1\n").await;
     let refused = functions.invoke(spec, call("{}")).await.unwrap_err();
     assert!(matches!(refused, InvokeError::Isolation(_)), "{refused}");

@@ -2,6 +2,7 @@
 //! functions as they were.
 
 use crate::common::{call, invoke, json, py, python, spec, start, text};
+use landlock::{CompatLevel, Compatible, Ruleset, RulesetAttr, Scope};
 use millstream_functions::{FunctionSpec, Functions, Isolation, Network, Options};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -47,27 +48,187 @@ async fn others_go_on(functions: &Functions) {
     assert_eq!(text(&invoke(functions, &Arc::new(other), "{}").await.payload), "\"well\"");
 }
 
+const CALLS: &str = r"
+import ctypes, errno, os, platform
+libc = ctypes.CDLL(None, use_errno=True)
+x86 = platform.machine() == 'x86_64'
+# name: (number on x86_64, number on aarch64, arguments)
+CALLS = {
+    'mount': (165, 40, (b'none', b'/tmp', b'tmpfs', 0, 0)),
+    'umount': (166, 39, (b'/tmp', 0)),
+    'pivot_root': (155, 41, (b'/tmp', b'/tmp')),
+    'chroot': (161, 51, (b'/tmp',)),
+    'open_tree': (428, 428, (-100, b'/', 0)),
+    'fsopen': (430, 430, (b'tmpfs', 0)),
+    'a user namespace': (272, 97, (0x10000000,)),
+    'a user namespace by clone': (56, 220, (0x10000000 | 17, 0, 0, 0, 0)),
+    'a network namespace by clone': (56, 220, (0x40000000 | 17, 0, 0, 0, 0)),
+    'setns': (308, 268, (0, 0)),
+    'ptrace': (101, 117, (16, 1, 0, 0)),
+    'process_vm_readv': (310, 270, (1, 0, 0, 0, 0, 0)),
+    'pidfd_getfd': (438, 438, (0, 0, 0)),
+    'bpf': (321, 280, (0, 0, 0)),
+    'perf_event_open': (298, 241, (0, 0, -1, -1, 0)),
+    'userfaultfd': (323, 282, (1,)),
+    'io_uring_setup': (425, 425, (1, 0)),
+    'keyctl': (250, 219, (0, -3, 0)),
+    'add_key': (248, 217, (b'user', b'x', b'x', 1, -2)),
+    'open_by_handle_at': (304, 265, (-100, 0, 0)),
+    'kexec_load': (246, 104, (0, 0, 0, 0)),
+    'init_module': (175, 105, (0, 0, b'')),
+    'reboot': (169, 142, (0, 0, 0, 0)),
+    'settimeofday': (164, 170, (0, 0)),
+    'sethostname': (170, 161, (b'x', 1)),
+    'syslog': (103, 116, (3, 0, 0)),
+    'raw socket': (41, 198, (2, 3, 1)),
+    'raw socket with a flag': (41, 198, (10, 3 | 0o2000000, 58)),
+    'packet socket': (41, 198, (17, 2, 0)),
+    'vsock': (41, 198, (40, 1, 0)),
+    'alg socket': (41, 198, (38, 5, 0)),
+    'list of sockets': (41, 198, (16, 3, 4)),
+    'typing': (16, 29, (1, 0x5412, b'x')),
+    'clone3': (435, 435, (0, 0)),
+}
+if x86:
+    CALLS['x32 mount'] = (0x40000000 | 165, None, (b'none', b'/tmp', b'tmpfs', 0, 0))
+    CALLS['x32 ptrace'] = (0x40000000 | 521, None, (16, 1, 0, 0))
+def handler(event, context):
+    found = {}
+    for name, (on_x86, on_arm, arguments) in CALLS.items():
+        ctypes.set_errno(0)
+        answer = libc.syscall(ctypes.c_long(on_x86 if x86 else on_arm), *arguments)
+        if answer == 0 and 'clone' in name:
+            os._exit(0)
+        found[name] = errno.errorcode.get(ctypes.get_errno()) if answer == -1 else 'done'
+    import socket, threading
+    socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).close()
+    found['interfaces'] = len(socket.if_nameindex()) > 0
+    thread = threading.Thread(target=found.update, args=({'thread': os.fork},))
+    thread.start()
+    thread.join()
+    found['thread'] = 'thread' in found
+    return found
+";
+
 #[tokio::test]
-#[cfg(target_arch = "x86_64")]
 async fn system_calls_that_reach_outside_are_refused() {
     let Some(functions) = isolated(Options::default()).await else { return };
-    let body = r"
-    calls = {'ptrace': 101, 'mount': 165, 'umount2': 166, 'pivot_root': 155, 'chroot': 161, 'unshare': 272, 'setns': 308,
-             'bpf': 321, 'userfaultfd': 323, 'perf_event_open': 298, 'keyctl': 250, 'add_key': 248, 'kexec_load': 246,
-             'init_module': 175, 'process_vm_readv': 310, 'open_by_handle_at': 304, 'settimeofday': 164, 'reboot': 169,
-             'io_uring_setup': 425, 'clone3': 435}
-    return {name: tried(lambda: system_call(number, 0, 0, 0, 0, 0)) for name, number in calls.items()}";
-    let told = attempt(&functions, body, json!({})).await;
-    for (name, error) in told.as_object().unwrap() {
-        let expected = if matches!(name.as_str(), "clone3" | "io_uring_setup") { "ENOSYS" } else { "EPERM" };
-        assert_eq!(error, expected, "{name}");
+    let told = json(&invoke(&functions, &py(&functions, CALLS).await, "{}").await.payload);
+    let told = told.as_object().unwrap();
+    for (name, answer) in told {
+        match name.as_str() {
+            "interfaces" | "thread" => assert_eq!(answer, true, "{name}"),
+            // So that libraries do the same in another way.
+            "clone3" | "io_uring_setup" => assert_eq!(answer, "ENOSYS", "{name}"),
+            "packet socket" | "vsock" | "alg socket" => assert_eq!(answer, "EAFNOSUPPORT", "{name}"),
+            _ => assert_eq!(answer, "EPERM", "{name}"),
+        }
     }
+    assert!(told.len() > 30);
+    others_go_on(&functions).await;
+}
+
+#[tokio::test]
+async fn programs_of_other_languages_start_under_the_filter() {
+    let Some(functions) = isolated(Options::default()).await else { return };
     let body = r"
-    flags = {'user': 0x10000000, 'mount': 0x20000, 'net': 0x40000000, 'pid': 0x20000000}
-    return {name: tried(lambda: system_call(56, flag | 17, 0, 0, 0, 0)) for name, flag in flags.items()}";
-    for (name, error) in attempt(&functions, body, json!({})).await.as_object().unwrap() {
-        assert_eq!(error, "EPERM", "clone with a new {name} namespace");
+    import shutil, subprocess
+    found = {}
+    for program, arguments in event.items():
+        path = shutil.which(program, path='/usr/local/bin:/usr/bin:/bin')
+        if path:
+            ran = subprocess.run([path, *arguments], capture_output=True, text=True)
+            found[program] = [ran.returncode, ran.stderr[-300:]]
+    return found";
+    let base = py(&functions, &format!("{HEAD}\ndef handler(event, context):\n{body}")).await;
+    let function = Arc::new(FunctionSpec { memory_mb: 2_048, timeout_secs: 120, ..(*base).clone() });
+    let node = "const {Worker} = require('worker_threads'); \
+                require('fs').promises.readFile('/etc/passwd').then(() => new Worker('process.exit(0)', {eval: true}))";
+    let programs = json!({
+        "java": ["-Xmx64m", "-version"], "node": ["-e", node], "perl": ["-e", "fork or exit 0; wait"],
+        "bash": ["-c", "cat <(echo x) | grep x"],
+    });
+    let told = json(&functions.invoke(function, call(&programs.to_string())).await.unwrap().payload);
+    println!("started: {:?}", told.as_object().unwrap().keys().collect::<Vec<_>>());
+    assert!(told["bash"].is_array(), "{told}");
+    for (program, ended) in told.as_object().unwrap() {
+        assert_eq!(ended[0], 0, "{program}: {ended}");
     }
+}
+
+/// Another function, whose environment and /tmp hold a secret.
+async fn with_secret(functions: &Functions) -> Arc<FunctionSpec> {
+    let code = "import os\nopen('/tmp/mine', 'w').write('x')\n\
+                def handler(event, context):\n    return [os.environ['SECRET'], os.listdir('/tmp'), os.listdir('/var/task')]\n";
+    let base = spec(functions, python(functions).await, &[("main.py", code), ("hidden.txt", "code")]).await;
+    let environment = [("SECRET".to_owned(), "hidden".to_owned())].into();
+    Arc::new(FunctionSpec {
+        arn: format!("{}-victim", base.arn),
+        name: "victim".to_owned(),
+        environment,
+        ..base
+    })
+}
+
+#[tokio::test]
+async fn another_function_and_the_server_are_neither_seen_nor_signalled() {
+    let Some(functions) = isolated(Options::default()).await else { return };
+    let victim = with_secret(&functions).await;
+    let its_own = json!(["hidden", ["mine"], ["hidden.txt", "main.py"]]);
+    let in_order = |mut told: Value| {
+        told[2].as_array_mut().unwrap().retain(|name| name != "__pycache__");
+        told[2].as_array_mut().unwrap().sort_by_key(ToString::to_string);
+        told
+    };
+    assert_eq!(in_order(json(&invoke(&functions, &victim, "{}").await.payload)), its_own);
+    let body = r"
+    import signal
+    environments = []
+    for name in os.listdir('/proc'):
+        if name.isdigit() and name != str(os.getpid()):
+            environments.append(tried(lambda: open(f'/proc/{name}/environ').read()))
+    return {
+        'tmp': os.listdir('/tmp'),
+        'code': os.path.exists('/var/task/hidden.txt'),
+        'kept': tried(lambda: os.listdir(event['code'])),
+        'environments': environments,
+        'kill first': tried(lambda: os.kill(1, signal.SIGKILL)),
+        'kill server': tried(lambda: os.kill(event['server'], signal.SIGKILL)),
+        'server': os.path.exists('/proc/%d' % event['server']),
+        'memory of first': tried(lambda: open('/proc/1/mem', 'rb').read(1)),
+        'files of first': tried(lambda: os.listdir('/proc/1/fd')),
+        'device': tried(lambda: os.mknod('/tmp/sda', 0o60600, os.makedev(8, 0))),
+    }";
+    let event = json!({ "server": std::process::id(), "code": functions.code().directory() });
+    let told = attempt(&functions, body, event).await;
+    assert_eq!(
+        (&told["tmp"], &told["code"], &told["kept"]),
+        (&json!([]), &json!(false), &json!("ENOENT")),
+        "{told}"
+    );
+    assert_eq!(told["environments"], json!(["EACCES"]), "process 1 and no other");
+    for (refused, error) in [
+        ("kill first", "EPERM"),
+        ("kill server", "ESRCH"),
+        ("memory of first", "EACCES"),
+        ("files of first", "EACCES"),
+        ("device", "EPERM"),
+    ] {
+        assert_eq!(told[refused], error, "{refused}: {told}");
+    }
+    assert_eq!(told["server"], false);
+    let again = invoke(&functions, &victim, "{}").await;
+    assert_eq!(in_order(json(&again.payload)), its_own);
+    assert!(again.init.is_none(), "the victim is not disturbed");
+}
+
+#[tokio::test]
+async fn memory_without_a_process_has_a_limit_too() {
+    let Some(functions) = isolated(Options::default()).await else { return };
+    let body = r"
+    file = os.memfd_create('x')
+    return tried(lambda: os.ftruncate(file, 1 << 40))";
+    assert_eq!(attempt(&functions, body, json!({})).await, "EFBIG");
     others_go_on(&functions).await;
 }
 
@@ -145,7 +306,8 @@ async fn the_hosts_abstract_sockets_are_out_of_reach() {
     with socket.socket(socket.AF_UNIX) as stream:
         return tried(lambda: stream.connect('\0' + event['name']))";
     let told = attempt(&functions, body, json!({ "name": name })).await;
-    if told == Value::Null {
+    let hard = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    if hard.scope(Scope::AbstractUnixSocket).is_err() {
         println!("SKIPPED: this kernel's Landlock is older than 6.12 and knows no scopes");
         return;
     }

@@ -13,6 +13,8 @@ mod ends;
 #[cfg(test)]
 mod escape;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod node;
 mod python;
 #[cfg(test)]

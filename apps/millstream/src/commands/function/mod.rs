@@ -2,6 +2,7 @@
 
 mod deploy;
 mod invoke;
+mod isolation;
 mod layer;
 mod logs;
 pub(crate) mod package;
@@ -51,6 +52,8 @@ enum FunctionCommand {
     Layer(layer::LayerArguments),
     /// List the runtimes that functions can have on this machine; asks no server
     Runtimes,
+    /// Show what keeps functions apart and within their limits on this machine; asks no server
+    Isolation,
 }
 
 pub(crate) async fn run(arguments: FunctionArguments) -> Result<ExitCode> {
@@ -64,6 +67,7 @@ pub(crate) async fn run(arguments: FunctionArguments) -> Result<ExitCode> {
         FunctionCommand::Delete { function } => show::delete(&connect().await?, &function).await,
         FunctionCommand::Layer(arguments) => layer::run(&connect().await?, &arguments).await,
         FunctionCommand::Runtimes => runtimes::run(arguments.connection.output()).await,
+        FunctionCommand::Isolation => isolation::run(arguments.connection.output()).await,
     }
 }
 
