@@ -3,10 +3,12 @@
 import json
 import pathlib
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import tempfile
+import time
 import unittest
 import urllib.request
 
@@ -136,6 +138,50 @@ class Given(unittest.TestCase):
              "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
             check=True, capture_output=True)
         return str(certificate), str(key)
+
+    def shown(self, server):
+        """The certificate that a new connection sees, in DER."""
+        return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(server.host_and_port(), timeout=PATIENCE_SECONDS))
+
+    def until(self, what, holds):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not holds():
+            self.assertLess(time.monotonic(), deadline, what)
+            time.sleep(0.05)
+
+    def alive(self, connection):
+        connection.sendall(b"GET /_millstream/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        self.assertEqual(connection.recv(65_536)[:12], b"HTTP/1.1 200")
+
+    def test_a_certificate_is_read_anew_on_sighup_and_no_connection_ends(self):
+        with tempfile.TemporaryDirectory() as directory:
+            scratch = pathlib.Path(directory)
+            (certificate, key), (other, other_key) = self.make(scratch, "one"), self.make(scratch, "other")
+            first, second = (ssl.PEM_cert_to_DER_cert(pathlib.Path(file).read_text()) for file in (certificate, other))
+            with Server(arguments=["--tls-cert", certificate, "--tls-key", key]) as server:
+                self.assertEqual(self.shown(server), first)
+                context = ssl.create_default_context(cafile=certificate)
+                plain = socket.create_connection(server.host_and_port(), timeout=PATIENCE_SECONDS)
+                with context.wrap_socket(plain, server_hostname="127.0.0.1") as old:
+                    self.alive(old)
+                    # A file that is broken keeps the certificate from before, and the log says so.
+                    shutil.copy(other, certificate)
+                    server.process.send_signal(signal.SIGHUP)
+                    self.until("the broken pair is logged", lambda: "the one from before stays" in server.log())
+                    self.assertIn("cannot be used together", server.log())
+                    self.assertEqual(self.shown(server), first)
+                    self.alive(old)
+                    # Both files of the new pair are there.
+                    shutil.copy(other_key, key)
+                    server.process.send_signal(signal.SIGHUP)
+                    self.until("the new certificate is shown", lambda: self.shown(server) == second)
+                    self.alive(old)
+                    trusting("kinesis", server.address, other).list_streams()
+                    pathlib.Path(certificate).unlink()
+                    server.process.send_signal(signal.SIGHUP)
+                    self.until("the missing file is logged", lambda: f"cannot read {certificate}" in server.log())
+                    self.assertEqual(self.shown(server), second)
+                    self.alive(old)
 
     def test_a_given_certificate_is_used_and_a_wrong_pair_refused(self):
         with tempfile.TemporaryDirectory() as directory:

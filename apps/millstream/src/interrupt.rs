@@ -32,6 +32,6 @@ fn end() -> ! {
     std::process::exit(EXIT_CODE.into())
 }
 
-fn listen(kind: SignalKind) -> Result<Signal> {
+pub(crate) fn listen(kind: SignalKind) -> Result<Signal> {
     signal(kind).context("cannot listen for signals")
 }

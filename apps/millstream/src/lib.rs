@@ -24,6 +24,7 @@ mod limits;
 mod log_command;
 mod log_options;
 mod logs;
+mod reload;
 mod serve;
 mod server;
 mod sessions;

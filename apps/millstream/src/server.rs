@@ -6,6 +6,7 @@ use crate::gauges;
 use crate::health::ServerHealth;
 use crate::keys;
 use crate::log_options::{LogOptions, explain};
+use crate::reload;
 use crate::sessions::Sessions;
 use crate::tls;
 use anyhow::{Context, Result};
@@ -94,7 +95,8 @@ impl Server {
             Some(buckets) => lambda.with_buckets(buckets),
             None => lambda,
         };
-        let lifecycles = lifecycles(&engine, &lambda, config);
+        let mut lifecycles = lifecycles(&engine, &lambda, config);
+        lifecycles.extend(reload::certificate(config.tls.as_ref(), tls.as_ref())?);
         gauge_list.extend(gauges::functions(&functions));
         gauge_list.extend(gauges::function_logs(&function_logs));
         gauge_list.extend(gauges::mappings(&mappings));

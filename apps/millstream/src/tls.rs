@@ -31,13 +31,7 @@ pub(crate) fn prepare(
 ) -> Result<(Option<Tls>, Option<TempDir>)> {
     match wanted {
         None => Ok((None, None)),
-        Some(Wanted::Given { cert, key }) => {
-            let read =
-                |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
-            let tls = Tls::from_pem(&read(cert)?, &read(key)?);
-            let tls = tls.with_context(|| format!("cannot use {} with {}", cert.display(), key.display()))?;
-            Ok((Some(tls), None))
-        }
+        Some(Wanted::Given { cert, key }) => Ok((Some(given(cert, key)?), None)),
         Some(Wanted::SelfSigned { names, ca_file }) => {
             let (year, ..) = clock.now().civil();
             let year = i32::try_from(year).unwrap_or(2_000);
@@ -66,6 +60,13 @@ pub(crate) fn prepare(
             Ok((Some(tls), temporary))
         }
     }
+}
+
+/// The certificate and the key of these files, as they are now.
+pub(crate) fn given(cert: &Path, key: &Path) -> Result<Tls> {
+    let read = |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    let tls = Tls::from_pem(&read(cert)?, &read(key)?);
+    tls.with_context(|| format!("cannot use {} with {}", cert.display(), key.display()))
 }
 
 /// The authority's certificate and key, as they are in the directory or new.

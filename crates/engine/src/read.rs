@@ -28,7 +28,8 @@ pub struct Page {
     pub records: Vec<Record>,
     /// Where to go on.
     pub next: Position,
-    /// How far the last record returned is behind now; 0 when nothing more is there to read.
+    /// How far the last record returned is behind now. 0 says that all that was acknowledged before the read has been read,
+    /// also while the shard is being closed.
     pub behind_millis: u64,
     /// All of a closed shard has been read.
     pub at_end: bool,
@@ -139,7 +140,9 @@ impl Engine {
             page.at_end = true;
             page.next = page.next.max(closed);
         }
-        if page.next < end {
+        // Beyond where a closing began there may be records that are acknowledged: who stands there has not caught up.
+        let unsettled = matches!(shard_end, End::Closing(known) if known < chunk.tail);
+        if page.next < end || unsettled {
             let newest = page.records.last().map(|record| record.arrival).or(chunk.newest);
             // 0 says that nothing is left: clients take it as caught up, whatever the clock says.
             page.behind_millis = newest.map_or(1, |newest| self.clock.now().millis_since(newest)).max(1);

@@ -3,7 +3,7 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::TlsAcceptor;
@@ -11,10 +11,10 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
-/// A certificate and how it is spoken for. Cheap to clone.
+/// A certificate and how it is spoken for. Cheap to clone; clones share the certificate, also when it is replaced.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    config: Arc<ServerConfig>,
+    config: Arc<RwLock<Arc<ServerConfig>>>,
 }
 
 /// Why a certificate and a key cannot be used.
@@ -51,7 +51,18 @@ impl Tls {
         // Clients that offer neither are served too: HTTP/2 tells itself from HTTP/1.1 by its first bytes, and older Java
         // SDKs rely on that.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self { config: Arc::new(RwLock::new(Arc::new(config))) })
+    }
+
+    /// Handshakes that begin from now on use the certificate of `new`. Connections that there are stay as they are, and none
+    /// of their sessions is resumed: who comes back sees the new certificate.
+    pub fn replace(&self, new: &Self) {
+        let new = new.current();
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
+    fn current(&self) -> Arc<ServerConfig> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The handshake of a connection; `None` if it came to nothing. Who speaks plain HTTP is told so.
@@ -83,7 +94,7 @@ impl Tls {
             stream.shutdown().await?;
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the client does not speak TLS"));
         }
-        TlsAcceptor::from(self.config.clone()).accept(Begun { first: Some(first), stream }).await
+        TlsAcceptor::from(self.current()).accept(Begun { first: Some(first), stream }).await
     }
 }
 

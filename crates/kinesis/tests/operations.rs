@@ -28,6 +28,8 @@ mod resharding;
 mod retention;
 #[path = "operations/settings.rs"]
 mod settings;
+#[path = "operations/shard_filters.rs"]
+mod shard_filters;
 #[path = "operations/tags.rs"]
 mod tags;
 

@@ -4,7 +4,7 @@
 use crate::held_log::Hold;
 use crate::world::{ALL, HALF, World, record};
 use millstream_control::{CloseShards, FinishReshard, MergeShards, SplitShard, UpdateShardCount};
-use millstream_engine::{EngineError, Placed};
+use millstream_engine::{EngineError, Placed, Start};
 use millstream_log::{Log, RetentionClass};
 use millstream_types::{HashKey, Position, SequenceNumber, ShardId};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -48,6 +48,7 @@ fn name(key: u64, number: u64) -> String {
 
 impl Game {
     async fn step(mut self) -> Self {
+        self.world.clock.advance_millis(self.random.below(3));
         match self.random.below(20) {
             0..=6 => self.put(),
             7 => {
@@ -174,14 +175,59 @@ impl Game {
         }
     }
 
-    /// Read all that there is to read now.
+    /// Read all that there is to read now. Who is told that nothing more is there has read all that was acknowledged before.
     async fn peek(&mut self) {
+        self.settle(false).await;
         let stream = self.world.stream();
         for shard in &stream.shards {
-            let page = self.world.engine.read(&stream, shard, Position::ZERO, ALL).await.unwrap();
-            for record in page.records {
-                let before = self.read.insert(record.sequence_number, record.partition_key.clone());
-                assert!(before.is_none_or(|before| before == record.partition_key));
+            let (mut next, mut seen) = (Position::ZERO, HashSet::new());
+            loop {
+                let page = self.world.engine.read(&stream, shard, next, ALL).await.unwrap();
+                let stuck = page.next == next;
+                next = page.next;
+                for record in page.records {
+                    let before = self.read.insert(record.sequence_number, record.partition_key.clone());
+                    assert!(before.is_none_or(|before| before == record.partition_key));
+                    seen.insert(record.sequence_number);
+                }
+                if page.behind_millis == 0 {
+                    self.has_all_that_was_acknowledged(shard.id, &seen);
+                }
+                // One that is being closed, and not while the test looks on, may keep its reader waiting.
+                if page.behind_millis == 0 || page.at_end || stuck {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn has_all_that_was_acknowledged(&self, shard: ShardId, seen: &HashSet<SequenceNumber>) {
+        for number in self.acknowledged.values().filter(|number| number.shard() == shard) {
+            assert!(
+                seen.contains(number),
+                "{number} was acknowledged, and its reader has caught up without it"
+            );
+        }
+    }
+
+    /// The five ways to begin, at every record of every shard, against the records themselves.
+    async fn starts(&self) {
+        let (stream, engine) = (self.world.stream(), &self.world.engine);
+        for shard in &stream.shards {
+            let all = self.world.page(shard.id.0, Start::TrimHorizon).await.records;
+            let mut expected = vec![(Start::TrimHorizon, 0), (Start::Latest, all.len())];
+            for (place, record) in all.iter().enumerate() {
+                let first_then = all.iter().position(|other| other.arrival >= record.arrival).unwrap();
+                expected.push((Start::AtSequenceNumber(record.sequence_number), place));
+                expected.push((Start::AfterSequenceNumber(record.sequence_number), place + 1));
+                expected.push((Start::AtTimestamp(record.arrival), first_then));
+            }
+            for (start, place) in expected {
+                let from = engine.position(&stream, shard, start).await.unwrap();
+                let page = engine.read(&stream, shard, from, ALL).await.unwrap();
+                let numbers = page.records.iter().map(|record| record.sequence_number);
+                let due = all[place..].iter().map(|record| record.sequence_number);
+                assert!(numbers.eq(due), "{start:?} of {} does not begin at record {place}", shard.id);
             }
         }
     }
@@ -193,6 +239,8 @@ impl Game {
         }
         self.settle(true).await;
         self.world.until_active().await;
+        self.peek().await;
+        self.starts().await;
         let mut found: HashMap<SequenceNumber, String> = HashMap::new();
         let mut last: BTreeMap<String, u64> = BTreeMap::new();
         let mut names = HashSet::new();

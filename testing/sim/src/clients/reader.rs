@@ -98,13 +98,13 @@ pub(crate) async fn page(
     session: &mut Session,
     input: Value,
 ) -> Result<Option<Value>, CallError> {
-    let end = world.history.borrow().visible_end(&session.stream, session.shard);
+    let end = world.history.borrow().acknowledged_end(&session.stream, session.shard);
     let answer = client.call("GetRecords", input).await?;
     let records = world.records(&answer["Records"]);
     let mut history = world.history.borrow_mut();
     session.take(&mut history, &records);
-    // A reshard that was asked for meanwhile counts as well.
-    if records.is_empty() && history.visible_end(&session.stream, session.shard) >= end {
+    // Also while shards are being closed: 0 is never said to one who has not read all that was acknowledged.
+    if answer["MillisBehindLatest"] == 0 {
         session.at_tail(&mut history, end);
     }
     let next = answer["NextShardIterator"].clone();
