@@ -1,4 +1,4 @@
-use crate::{EventInvokeConfig, Published};
+use crate::{EventInvokeConfig, Provisioned, Published};
 use millstream_types::{Timestamp, name_of_key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -92,6 +92,9 @@ pub struct Function {
     /// How asynchronous invocations are treated, by `$LATEST`, version or alias; those that are not here as Lambda has it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub event_invoke: BTreeMap<String, EventInvokeConfig>,
+    /// Workers that are kept ready, by version or alias.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub provisioned: BTreeMap<String, Provisioned>,
 }
 
 impl Function {

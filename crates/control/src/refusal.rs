@@ -1,4 +1,4 @@
-use crate::{MappingState, QueueStatus, StreamStatus};
+use crate::{ConcurrencyRefusal, MappingState, QueueStatus, StreamStatus};
 use millstream_types::{HashKey, HashRange, ShardId};
 
 /// Why a command was not applied. Nothing changed.
@@ -60,6 +60,8 @@ pub enum Refusal {
     NoSuchAlias { function: String, alias: String },
     #[error("nothing is set for asynchronous invocations of function {function} as {qualifier}")]
     NoEventInvokeConfig { function: String, qualifier: String },
+    #[error(transparent)]
+    Concurrency(#[from] ConcurrencyRefusal),
     #[error("mapping {uuid} of {source_arn} to {function} exists already")]
     MappingExists { uuid: String, source_arn: String, function: String },
     #[error("mapping {0} does not exist")]

@@ -120,6 +120,7 @@ impl Function {
             published: Published::default(),
             reserved_concurrency: self.reserved_concurrency,
             event_invoke: BTreeMap::new(),
+            provisioned: BTreeMap::new(),
         }
     }
 }

@@ -22,12 +22,14 @@ mod options;
 mod outcome;
 mod output;
 mod pool;
+mod provisioned;
 mod report;
 mod run;
 mod runtimes;
 mod sandbox;
 mod service;
 mod spec;
+mod starting;
 mod worker;
 
 pub use code::{BROKEN_ZIP_MESSAGE, BadZip, CodeError, CodeKey, CodeRef, CodeStore, NotACodeKey};
@@ -36,8 +38,11 @@ pub use logs::{LogLine, LogSink, RingSink, TracingSink};
 pub use meter::FunctionCounts;
 pub use options::{CredentialSource, Credentials, Options, Until, WorkerCredentials};
 pub use outcome::is_error;
+pub use provisioned::ProvisionedCount;
 pub use report::runtime_version_arn;
 pub use runtimes::{FoundRuntime, Interpreter, Runtime, RuntimeMissing, UnknownRuntime, installed_runtimes};
 pub use sandbox::{Isolation, IsolationUnavailable, Network, SANDBOX_COMMAND, sandbox_main};
 pub use service::{Functions, WorkerCount};
-pub use spec::{FunctionError, FunctionSpec, Invocation, InvokeError, InvokeReply, Share};
+pub use spec::{
+    Booking, FunctionError, FunctionSpec, Invocation, InvokeError, InvokeReply, KeptReady, Share,
+};

@@ -4,6 +4,7 @@ use crate::api::{Answer, Api, Next, Started};
 use crate::memory::Sampler;
 use crate::outcome::{Exit, Outcome};
 use crate::output::Output;
+use crate::provisioned::Seat;
 use crate::sandbox::{Ending, Launched, Report};
 use crate::spec::FunctionSpec;
 use std::future::Future;
@@ -27,6 +28,8 @@ pub(crate) struct Worker {
     pub tasks: Vec<AbortHandle>,
     /// The worker's place among all workers.
     pub room: Option<OwnedSemaphorePermit>,
+    /// Set if it is kept ready whether or not it is used.
+    pub seat: Option<Seat>,
 }
 
 impl Drop for Worker {

@@ -1,7 +1,7 @@
 //! From what went wrong to what a client is told.
 
 use millstream_api_lambda::{Error, ErrorCode};
-use millstream_control::{Function, Refusal};
+use millstream_control::{ConcurrencyRefusal, Function, Refusal};
 use millstream_control_node::SubmitError;
 use millstream_functions::{BROKEN_ZIP_MESSAGE, BadZip, CodeError, InvokeError};
 use millstream_log::Outcome;
@@ -154,6 +154,7 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
             not_found(format!("Alias not found: {}:{alias}", home.function_arn(&function)))
         }
         Refusal::NoEventInvokeConfig { function, qualifier } => no_event_config(home, &function, &qualifier),
+        Refusal::Concurrency(refusal) => concurrency(&refusal),
         Refusal::NoSuchMapping(_) => no_such_resource(),
         Refusal::MappingBusy { .. } => mapping_in_use("update"),
         Refusal::Limit { what, limit } => Failure::invalid(format!(
@@ -180,6 +181,40 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
         | Refusal::ConsumerExists { .. }
         | Refusal::NoSuchConsumer { .. }) => {
             Failure::service("The server refused a change of its own. Nothing was changed.", &refusal)
+        }
+    }
+}
+
+/// Texts as recorded on AWS, but for that of [`ConcurrencyRefusal::BelowProvisioned`].
+fn concurrency(refusal: &ConcurrencyRefusal) -> Failure {
+    let conflict = |words: &str| Failure::new(ErrorCode::ResourceConflictException, words);
+    match refusal {
+        ConcurrencyRefusal::TooFewUnreserved { floor, provisioned } => {
+            let what = if *provisioned { "ConcurrentExecutions" } else { "ReservedConcurrentExecutions" };
+            Failure::invalid(format!(
+                "Specified {what} for function decreases account's UnreservedConcurrentExecution below its minimum value of \
+                 [{floor}]."
+            ))
+        }
+        ConcurrencyRefusal::BelowProvisioned { reserved, provisioned } => Failure::invalid(format!(
+            "ReservedConcurrentExecutions {reserved} should not be lower than function's total provisioned concurrency \
+             [{provisioned}]."
+        )),
+        ConcurrencyRefusal::AboveReserved { .. } => Failure::invalid(
+            "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function",
+        ),
+        ConcurrencyRefusal::AboveUnreserved { unreserved } => Failure::invalid(format!(
+            "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{unreserved}]."
+        )),
+        ConcurrencyRefusal::Unpublished => Failure::invalid(crate::provisioned::UNPUBLISHED),
+        ConcurrencyRefusal::Weighted => {
+            Failure::invalid("Alias with weights can not be used with Provisioned Concurrency")
+        }
+        ConcurrencyRefusal::VersionIsProvisioned => conflict(
+            "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version",
+        ),
+        ConcurrencyRefusal::AliasIsProvisioned => {
+            conflict("Version is pointed by a Provisioned Concurrency alias")
         }
     }
 }
@@ -262,7 +297,7 @@ pub(crate) fn stored_code(error: CodeError) -> Failure {
 pub(crate) fn invoke(error: InvokeError) -> Failure {
     use ErrorCode as C;
     match error {
-        InvokeError::Throttled { .. } | InvokeError::ElsewhereBusy { .. } => {
+        InvokeError::Throttled { .. } | InvokeError::NoMemory | InvokeError::ElsewhereBusy { .. } => {
             let mut failure = Failure::new(C::TooManyRequestsException, "Rate Exceeded.");
             failure.error = failure.error.with("Reason", "ConcurrentInvocationLimitExceeded");
             failure

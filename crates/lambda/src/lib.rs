@@ -19,6 +19,7 @@ mod names;
 mod openmetrics;
 mod ops;
 mod page;
+mod provisioned;
 mod service;
 mod settings;
 mod tagged;

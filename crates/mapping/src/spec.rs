@@ -162,6 +162,7 @@ mod tests {
             published: millstream_control::Published::default(),
             reserved_concurrency: None,
             event_invoke: BTreeMap::new(),
+            provisioned: BTreeMap::new(),
         }
     }
 

@@ -3,11 +3,12 @@
 use millstream_control::{
     ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, AliasTarget, ChangeEventInvokeConfig,
     ChangeLambdaTags, ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags, ChangeStream,
-    ChangeTags, Checkpoint, Code, Command, CreateAlias, CreateFunction, CreateMapping, CreateOnDemandStream,
-    CreateQueue, CreateStream, DataKey, DeadLetters, DeleteAlias, DeleteEventInvokeConfig, DeleteFunction,
-    DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping, DeleteQueue, DeleteStream, DeliverySettings,
-    DeregisterConsumer, Distribution, FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings,
-    LayerUse, MappingSettings, OpenEventJournal, PublishLayerVersion, PublishVersion, PutEventInvokeConfig,
+    ChangeTags, Checkpoint, Code, Command, ConcurrencyLimit, CreateAlias, CreateFunction, CreateMapping,
+    CreateOnDemandStream, CreateQueue, CreateStream, DataKey, DeadLetters, DeleteAlias,
+    DeleteEventInvokeConfig, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
+    DeleteProvisionedConcurrency, DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer,
+    Distribution, FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
+    OpenEventJournal, PublishLayerVersion, PublishVersion, PutEventInvokeConfig, PutProvisionedConcurrency,
     QueueBegin, QueueSettings, RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue,
     RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment, SetDistribution, SetPolicy, SetQueuePolicy,
     SettleMapping, ShardMetric, Source, StartEncryption, StartingPosition, State, StopEncryption, StreamMode,
@@ -284,7 +285,8 @@ fn function_command(random: &mut Random, state: &State) -> Command {
     let revision_id =
         state.function(&name).map_or_else(|_| "none".into(), |function| function.revision_id.clone());
     let next = random.below(1_000);
-    match random.below(13) {
+    match random.below(15) {
+        13 | 14 => provisioned_command(random, name),
         11 | 12 => event_invoke_command(random, name),
         0 | 1 => function(&name, random).into(),
         8 => PublishVersion {
@@ -298,7 +300,7 @@ fn function_command(random: &mut Random, state: &State) -> Command {
         10 if random.one_in(2) => DeleteFunctionVersion { name, version: 1 + random.below(3) }.into(),
         10 => {
             let reserved = random.one_in(2).then(|| u32::try_from(random.below(9)).unwrap());
-            ReserveConcurrency { function: name, reserved }.into()
+            ReserveConcurrency { function: name, reserved, limit: random.one_in(2).then_some(LIMIT) }.into()
         }
         2 => DeleteFunction { name }.into(),
         3 | 4 => {
@@ -321,6 +323,17 @@ fn function_command(random: &mut Random, state: &State) -> Command {
             DeleteLayerVersion { name: layer_name, version }.into()
         }
     }
+}
+
+const LIMIT: ConcurrencyLimit = ConcurrencyLimit { all: 20, unreserved: 5 };
+
+fn provisioned_command(random: &mut Random, function: String) -> Command {
+    let qualifier = if random.one_in(2) { (1 + random.below(3)).to_string() } else { random.name("a") };
+    if random.one_in(3) {
+        return DeleteProvisionedConcurrency { function, qualifier }.into();
+    }
+    let executions = 1 + u32::try_from(random.below(9)).unwrap();
+    PutProvisionedConcurrency { function, qualifier, executions, limit: LIMIT }.into()
 }
 
 fn event_invoke_command(random: &mut Random, function: String) -> Command {

@@ -48,6 +48,7 @@ impl ControlCommand for CreateFunction {
             published: Published::default(),
             reserved_concurrency: None,
             event_invoke: BTreeMap::new(),
+            provisioned: BTreeMap::new(),
         };
         if self.publish {
             function.publish(None, self.revision_id.clone(), at);

@@ -17,6 +17,7 @@ impl ControlCommand for DeleteAlias {
         let function = state.change_function(&self.function)?;
         function.published.aliases.remove(&self.name);
         function.event_invoke.remove(&self.name);
+        function.provisioned.remove(&self.name);
         Ok(())
     }
 }

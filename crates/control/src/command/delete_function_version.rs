@@ -26,6 +26,7 @@ impl ControlCommand for DeleteFunctionVersion {
         let function = state.change_function(&self.name)?;
         function.published.versions.remove(&self.version);
         function.event_invoke.remove(&version);
+        function.provisioned.remove(&version);
         Ok(())
     }
 }

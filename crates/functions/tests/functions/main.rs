@@ -14,6 +14,7 @@ mod ends;
 mod escape;
 #[cfg(test)]
 mod node;
+mod provisioned;
 mod python;
 #[cfg(test)]
 mod workers;

@@ -9,6 +9,7 @@ mod delete_function;
 mod delete_function_concurrency;
 mod delete_function_event_invoke_config;
 mod delete_layer_version;
+mod delete_provisioned_concurrency_config;
 mod get_account_settings;
 mod get_alias;
 mod get_event_source_mapping;
@@ -19,6 +20,7 @@ mod get_function_configuration;
 mod get_function_event_invoke_config;
 mod get_layer_version;
 mod get_layer_version_by_arn;
+mod get_provisioned_concurrency_config;
 mod invoke;
 mod invoke_async;
 mod list_aliases;
@@ -27,12 +29,14 @@ mod list_function_event_invoke_configs;
 mod list_functions;
 mod list_layer_versions;
 mod list_layers;
+mod list_provisioned_concurrency_configs;
 mod list_tags;
 mod list_versions_by_function;
 mod publish_layer_version;
 mod publish_version;
 mod put_function_concurrency;
 mod put_function_event_invoke_config;
+mod put_provisioned_concurrency_config;
 mod tag_resource;
 mod untag_resource;
 mod update_alias;
@@ -104,21 +108,23 @@ operations! {
         UpdateEventSourceMapping,
         DeleteFunctionEventInvokeConfig, GetFunctionEventInvokeConfig, InvokeAsync, ListFunctionEventInvokeConfigs,
         PutFunctionEventInvokeConfig, UpdateFunctionEventInvokeConfig,
+        DeleteProvisionedConcurrencyConfig, GetProvisionedConcurrencyConfig, ListProvisionedConcurrencyConfigs,
+        PutProvisionedConcurrencyConfig,
         UpdateFunctionCode, UpdateFunctionConfiguration, CreateAlias, DeleteAlias, DeleteFunctionConcurrency, GetAccountSettings, GetAlias, GetFunctionCodeSigningConfig, GetFunctionConcurrency, ListAliases, ListVersionsByFunction, PublishVersion, PutFunctionConcurrency, UpdateAlias;
     not_built:
         AddLayerVersionPermission, AddPermission, CheckpointDurableExecution, CreateCapacityProvider,
         CreateCodeSigningConfig, CreateFunctionUrlConfig, DeleteCapacityProvider,
         DeleteCodeSigningConfig, DeleteDurableExecution, DeleteFunctionCodeSigningConfig, DeleteFunctionUrlConfig,
-        DeleteProvisionedConcurrencyConfig, DeleteResourcePolicy, GetCapacityProvider,
+        DeleteResourcePolicy, GetCapacityProvider,
         GetCodeSigningConfig, GetDurableExecution, GetDurableExecutionHistory, GetDurableExecutionState,
         GetFunctionRecursionConfig, GetFunctionScalingConfig, GetFunctionUrlConfig, GetLayerVersionPolicy, GetPolicy,
-        GetProvisionedConcurrencyConfig, GetResourcePolicy, GetRuntimeManagementConfig,
+        GetResourcePolicy, GetRuntimeManagementConfig,
         InvokeWithResponseStream, ListCapacityProviders, ListCodeSigningConfigs,
         ListDurableExecutionsByFunction, ListFunctionUrlConfigs,
-        ListFunctionVersionsByCapacityProvider, ListFunctionsByCodeSigningConfig, ListProvisionedConcurrencyConfigs,
+        ListFunctionVersionsByCapacityProvider, ListFunctionsByCodeSigningConfig,
         PauseDurableExecution, PutFunctionCodeSigningConfig,
         PutFunctionRecursionConfig, PutFunctionScalingConfig,
-        PutProvisionedConcurrencyConfig, PutResourcePolicy, PutRuntimeManagementConfig, RemoveLayerVersionPermission,
+        PutResourcePolicy, PutRuntimeManagementConfig, RemoveLayerVersionPermission,
         RemovePermission, ResumeDurableExecution, SendDurableExecutionCallbackFailure,
         SendDurableExecutionCallbackHeartbeat, SendDurableExecutionCallbackSuccess, StopDurableExecution,
         UpdateCapacityProvider, UpdateCodeSigningConfig,
