@@ -166,13 +166,10 @@ async fn an_alias_and_its_version_are_not_both_provisioned() {
     assert_eq!(get(&world, "f", "live").await.body["RequestedProvisionedConcurrentExecutions"], 1);
     let weighted = "Alias with weights can not be used with Provisioned Concurrency";
     assert_eq!(put(&world, "f", "live", 1).await.error(), invalid(weighted));
-    let latest = world.call(
-        "PUT",
-        &format!("{FUNCTIONS}/f/aliases/live"),
-        json!({ "FunctionVersion": "$LATEST", "RoutingConfig": {} }),
-    );
+    let away = json!({ "FunctionVersion": "$LATEST", "RoutingConfig": {} });
+    let latest = world.call("PUT", &format!("{FUNCTIONS}/f/aliases/live"), away).await;
     let unpublished = "Provisioned Concurrency Configs cannot be applied to unpublished function versions.";
-    assert_eq!(latest.await.error(), invalid(unpublished));
+    assert_eq!(latest.error(), invalid(unpublished));
 }
 
 #[tokio::test]
