@@ -16,7 +16,7 @@ const WHO: &str = "import os, time, uuid\nme = str(uuid.uuid4())\n\
 fn version(spec: &Arc<FunctionSpec>) -> Arc<FunctionSpec> {
     let mut spec = (**spec).clone();
     spec.arn.push_str(":1");
-    spec.version = "1".to_owned();
+    "1".clone_into(&mut spec.version);
     Arc::new(spec)
 }
 
@@ -216,7 +216,7 @@ async fn starts_that_nobody_waits_for_give_way() {
     let others: Vec<_> = (0..3)
         .map(|number| {
             let mut other = (*plain).clone();
-            other.arn.push_str(&format!("-{number}"));
+            other.arn = format!("{}-{number}", other.arn);
             Arc::new(other)
         })
         .collect();
