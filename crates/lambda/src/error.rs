@@ -116,10 +116,9 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
         Refusal::FunctionExists(name) => {
             Failure::new(C::ResourceConflictException, format!("Function already exist: {name}"))
         }
-        Refusal::NoSuchFunction(name) => Failure::new(
-            C::ResourceNotFoundException,
-            format!("Function not found: {}", home.function_arn(&name)),
-        ),
+        Refusal::NoSuchFunction(name) => {
+            not_found(format!("Function not found: {}", home.function_arn(&name)))
+        }
         Refusal::RevisionMismatch { .. } => Failure::new(
             C::PreconditionFailedException,
             "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to \
