@@ -148,7 +148,7 @@ pub(crate) struct Config {
 
 const DEFAULT_BIND: &str = "127.0.0.1:4566";
 const DEFAULT_DATA: &str = "millstream-data";
-const DEFAULT_WORKERS: usize = 64;
+const DEFAULT_WORKERS: usize = 1_000;
 const MOST_WORKERS: usize = 10_000;
 
 impl Config {

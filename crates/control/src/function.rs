@@ -1,4 +1,4 @@
-use crate::{EventInvokeConfig, FunctionUrl, Published, ResourcePolicy};
+use crate::{EventInvokeConfig, FunctionUrl, Provisioned, Published, ResourcePolicy};
 use millstream_types::{Timestamp, name_of_key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -99,6 +99,9 @@ pub struct Function {
     /// By alias; the function's own under the empty name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub urls: BTreeMap<String, Arc<FunctionUrl>>,
+    /// Workers that are kept ready, by version or alias.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub provisioned: BTreeMap<String, Provisioned>,
 }
 
 impl Function {

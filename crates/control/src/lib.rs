@@ -11,6 +11,7 @@
 
 mod account;
 mod command;
+mod concurrency;
 mod encryption;
 mod entry;
 mod event_invoke;
@@ -37,13 +38,15 @@ pub use command::{
     ChangeRetention, ChangeStream, ChangeTags, Checkpoint, CloseShards, Command, ControlCommand, CreateAlias,
     CreateFunction, CreateMapping, CreateOnDemandStream, CreateQueue, CreateStream, DeadLetters, DeleteAlias,
     DeleteEventInvokeConfig, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
-    DeleteQueue, DeleteStream, DeregisterConsumer, FinishEncryptionChange, FinishFunctionUpdate,
-    FinishReshard, MergeShards, OpenEventJournal, PublishLayerVersion, PublishVersion, PutEventInvokeConfig,
-    RecordResult, RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveShards, RemoveStream,
-    ReserveConcurrency, RetentionChange, ScaleStream, SetCommitment, SetDistribution, SetLambdaPolicy,
-    SetPolicy, SetQueuePolicy, SettleMapping, SplitShard, StartEncryption, StopEncryption, Tagged,
-    UpdateAlias, UpdateFunction, UpdateShardCount, UrlChange, WarmUp,
+    DeleteProvisionedConcurrency, DeleteQueue, DeleteStream, DeregisterConsumer, FinishEncryptionChange,
+    FinishFunctionUpdate, FinishReshard, MergeShards, OpenEventJournal, PublishLayerVersion, PublishVersion,
+    PutEventInvokeConfig, PutProvisionedConcurrency, RecordResult, RegisterConsumer, RemoveConsumer,
+    RemoveMapping, RemoveQueue, RemoveShards, RemoveStream, ReserveConcurrency, RetentionChange, ScaleStream,
+    SetCommitment, SetDistribution, SetLambdaPolicy, SetPolicy, SetQueuePolicy, SettleMapping, SplitShard,
+    StartEncryption, StopEncryption, Tagged, UpdateAlias, UpdateFunction, UpdateShardCount, UrlChange,
+    WarmUp,
 };
+pub use concurrency::{ConcurrencyLimit, ConcurrencyRefusal, Provisioned};
 pub use encryption::{DataKey, Encryption, EncryptionChange};
 pub use entry::{Entry, EntryError};
 pub use event_invoke::EventInvokeConfig;

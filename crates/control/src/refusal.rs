@@ -1,4 +1,4 @@
-use crate::{MappingState, QueueStatus, StreamStatus};
+use crate::{ConcurrencyRefusal, MappingState, QueueStatus, StreamStatus};
 use millstream_types::{HashKey, HashRange, ShardId};
 
 /// Why a command was not applied. Nothing changed.
@@ -68,6 +68,8 @@ pub enum Refusal {
     UrlExists { function: String, alias: String },
     #[error("function {function} has no URL (alias: {alias})")]
     NoSuchUrl { function: String, alias: String },
+    #[error(transparent)]
+    Concurrency(#[from] ConcurrencyRefusal),
     #[error("mapping {uuid} of {source_arn} to {function} exists already")]
     MappingExists { uuid: String, source_arn: String, function: String },
     #[error("mapping {0} does not exist")]

@@ -127,6 +127,7 @@ impl Function {
             event_invoke: BTreeMap::new(),
             policies: BTreeMap::new(),
             urls: BTreeMap::new(),
+            provisioned: BTreeMap::new(),
         }
     }
 }

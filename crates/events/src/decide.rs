@@ -134,6 +134,7 @@ pub(crate) fn pause(failures: u32) -> Duration {
 fn status(error: &InvokeError) -> u16 {
     match error {
         InvokeError::Throttled { .. }
+        | InvokeError::NoMemory
         | InvokeError::ReservedExhausted { .. }
         | InvokeError::ElsewhereBusy { .. } => 429,
         InvokeError::PayloadTooLarge { .. }

@@ -47,7 +47,21 @@ pub const MAX_RING_FUNCTIONS: usize = 1_000;
 pub const METERED_FUNCTIONS: usize = 1_000;
 
 /// Worker processes at once, unless the options say otherwise.
-pub const DEFAULT_MAX_WORKERS: usize = 64;
+pub const DEFAULT_MAX_WORKERS: usize = 1_000;
+/// Workers that are started at the same time, for each core of the machine; and on the smallest.
+pub const STARTS_PER_CORE: usize = 2;
+pub const STARTS_AT_LEAST: usize = 4;
+/// A start holds its turn at most this long.
+pub const START_TURN: Duration = Duration::from_millis(250);
+/// Where so many invocations of one version wait for workers, one more worker is started than there are invocations, and
+/// one more for each time as many.
+pub const BURST: usize = 4;
+/// Workers on their way at once that no invocation waits for.
+pub const STARTS_AHEAD: usize = 8;
+/// A worker that is to be kept ready and could not be started is started again after twice this, and after twice as long
+/// each time until the most.
+pub const PROVISIONED_RETRY: Duration = Duration::from_secs(1);
+pub const PROVISIONED_RETRY_MOST: Duration = Duration::from_mins(1);
 /// An idle worker is ended after this long.
 pub const DEFAULT_IDLE_EXPIRY: Duration = Duration::from_mins(10);
 
@@ -65,6 +79,8 @@ pub const IDLE_MEMORY_SAMPLE: Duration = Duration::from_secs(1);
 pub const LONG_IDLE_MEMORY_SAMPLE: Duration = Duration::from_secs(16);
 /// The directories /tmp of all workers may together take one part in this many of the machine's memory.
 pub const TMP_SHARE_OF_MEMORY: u64 = 2;
+/// No worker is started while less than one part in this many of the machine's memory is available.
+pub const KEPT_SHARE_OF_MEMORY: u64 = 32;
 /// A worker that was told to end is waited for this long before its parent is killed outright.
 pub const KILL_GRACE: Duration = Duration::from_millis(1_500);
 /// Shutting down waits this long for all workers to be reaped.

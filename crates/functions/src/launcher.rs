@@ -53,6 +53,24 @@ pub(crate) struct Launcher {
     tmps: Arc<Tmps>,
 }
 
+/// Why a worker is started, as its environment says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Initialization {
+    OnDemand,
+    Provisioned,
+}
+
+impl Initialization {
+    fn tell(self, env: &mut [(String, String)]) {
+        if self == Self::Provisioned {
+            let told = env.iter_mut().find(|(name, _)| name == "AWS_LAMBDA_INITIALIZATION_TYPE");
+            if let Some((_, value)) = told {
+                "provisioned-concurrency".clone_into(value);
+            }
+        }
+    }
+}
+
 /// How to end every sandbox that is not reaped yet.
 #[derive(Debug, Default)]
 struct Endings {
@@ -145,6 +163,7 @@ impl Launcher {
         &self,
         spec: &Arc<FunctionSpec>,
         room: OwnedSemaphorePermit,
+        initialization: Initialization,
     ) -> Result<Worker, InvokeError> {
         let isolation = self.protection.isolation.clone()?;
         let spawn = |error: io::Error| InvokeError::Spawn { why: error.to_string() };
@@ -163,7 +182,8 @@ impl Launcher {
         let pin = self.code.pin(keys);
         let session = self.options.credentials.open(spec);
         let signs = session.as_ref().map(|session| &session.credentials);
-        let (mut plan, has_program) = self.plan(spec, isolation, &address, (&log_stream, signs)).await?;
+        let (mut plan, has_program) =
+            self.plan(spec, isolation, &address, (&log_stream, signs, initialization)).await?;
         let (api, on_start) = Api::new(FunctionNames {
             name: spec.name.clone(),
             version: spec.version.clone(),
@@ -177,12 +197,7 @@ impl Launcher {
         let (Some(pipe), Some(pid)) = (launched.output.take(), launched.pid) else {
             return Err(InvokeError::Spawn { why: "the sandbox ended at once".to_owned() });
         };
-        let labels = Labels {
-            function: spec.name.clone(),
-            function_arn: spec.arn.clone(),
-            log_group: spec.log_group.clone(),
-            log_stream,
-        };
+        let labels = labels_of(spec, &log_stream);
         let (sink, clock) = (Arc::clone(&self.options.log_sink), Arc::clone(&self.options.clock));
         let output =
             Output::new(Some(pipe), spec.runtime.is_interpreted(), labels, sink, clock).map_err(spawn)?;
@@ -216,6 +231,7 @@ impl Launcher {
                 .map(JoinHandle::abort_handle)
                 .collect(),
             room: Some(room),
+            seat: None,
         })
     }
 
@@ -296,12 +312,7 @@ impl Launcher {
         let id = hasher.finish();
         let log_stream =
             format!("{year:04}/{month:02}/{day:02}/[{}]{:016x}{id:016x}", spec.version, self.start);
-        let labels = Labels {
-            function: spec.name.clone(),
-            function_arn: spec.arn.clone(),
-            log_group: spec.log_group.clone(),
-            log_stream: log_stream.clone(),
-        };
+        let labels = labels_of(spec, &log_stream);
         let (sink, clock) = (Arc::clone(&self.options.log_sink), Arc::clone(&self.options.clock));
         Ok((log_stream, Output::new(None, false, labels, sink, clock)?))
     }
@@ -320,7 +331,7 @@ impl Launcher {
         spec: &FunctionSpec,
         isolation: Isolation,
         runtime_api: &str,
-        (log_stream, signs): (&str, Option<&Credentials>),
+        (log_stream, signs, initialization): (&str, Option<&Credentials>, Initialization),
     ) -> Result<(Plan, bool), InvokeError> {
         let interpreter = self.runtimes.find(spec.runtime).await?;
         if let (Runtime::Java { .. }, Some(java)) = (spec.runtime, &interpreter) {
@@ -349,6 +360,7 @@ impl Launcher {
         let mut read_only = self.options.read_only_paths.clone();
         read_only.extend(interpreter.iter().flat_map(|interpreter| interpreter.needs.clone()));
         let mut env = variables(spec, &self.options, &places, runtime_api, (log_stream, signs));
+        initialization.tell(&mut env);
         self.point_home(&mut env);
         let confine = if confined { Confine::Nested } else { Confine::No };
         let frames = spec.runtime.is_interpreted();
@@ -371,6 +383,15 @@ impl Launcher {
             run,
         };
         Ok((plan, has_program))
+    }
+}
+
+fn labels_of(spec: &FunctionSpec, log_stream: &str) -> Labels {
+    Labels {
+        function: spec.name.clone(),
+        function_arn: spec.arn.clone(),
+        log_group: spec.log_group.clone(),
+        log_stream: log_stream.to_owned(),
     }
 }
 

@@ -24,12 +24,14 @@ mod outcome;
 mod output;
 mod pool;
 mod protection;
+mod provisioned;
 mod report;
 mod run;
 mod runtimes;
 mod sandbox;
 mod service;
 mod spec;
+mod starting;
 mod streaming;
 mod worker;
 
@@ -41,9 +43,12 @@ pub use meter::FunctionCounts;
 pub use options::{CredentialSource, Credentials, Options, Until, WorkerCredentials};
 pub use outcome::is_error;
 pub use protection::Protection;
+pub use provisioned::ProvisionedCount;
 pub use report::runtime_version_arn;
 pub use runtimes::{FoundRuntime, Interpreter, Runtime, RuntimeMissing, UnknownRuntime, installed_runtimes};
 pub use sandbox::{Isolation, IsolationUnavailable, Network, SANDBOX_COMMAND, sandbox_main};
 pub use service::{Functions, WorkerCount};
-pub use spec::{FunctionError, FunctionSpec, Invocation, InvokeError, InvokeReply, Share};
+pub use spec::{
+    Booking, FunctionError, FunctionSpec, Invocation, InvokeError, InvokeReply, KeptReady, Share,
+};
 pub use streaming::Streaming;

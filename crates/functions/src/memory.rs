@@ -67,6 +67,17 @@ impl Tree {
     }
 }
 
+/// Whether so little of the machine's memory is left that another worker would endanger what runs.
+pub(crate) fn is_short() -> bool {
+    let Ok(machine) = fs::read_to_string(Path::new("/proc/meminfo")) else { return false };
+    leaves_little(&machine)
+}
+
+fn leaves_little(meminfo: &str) -> bool {
+    let total = field(meminfo, "MemTotal:").zip(field(meminfo, "MemAvailable:"));
+    total.is_some_and(|(total, available)| available < total / caps::KEPT_SHARE_OF_MEMORY)
+}
+
 /// In KiB.
 struct Sample {
     used: u64,
@@ -275,6 +286,14 @@ mod tests {
         assert!(tmps.note(1, 60));
         tmps.forget(1);
         assert!(!tmps.note(2, 50));
+    }
+
+    #[test]
+    fn the_last_of_the_memory_is_for_nobody() {
+        let with =
+            |available: u32| format!("MemTotal: 64000 kB\nMemFree: 1 kB\nMemAvailable: {available} kB\n");
+        assert!(super::leaves_little(&with(1_999)) && !super::leaves_little(&with(2_000)));
+        assert!(!super::leaves_little(""), "not known");
     }
 
     #[test]

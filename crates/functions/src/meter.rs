@@ -23,6 +23,8 @@ struct Meter {
     cold_starts: AtomicU64,
     init_micros: AtomicU64,
     running: AtomicU64,
+    provisioned: AtomicU64,
+    spilled: AtomicU64,
 }
 
 /// What was counted of one function since the server started.
@@ -43,6 +45,12 @@ pub struct FunctionCounts {
     pub init: Duration,
     /// Invocations under way.
     pub running: u64,
+    /// Invocations that ran on workers kept ready, and those that did not because all of them were busy.
+    pub provisioned_invocations: u64,
+    pub spillover_invocations: u64,
+    /// Workers that are kept ready, and those of them that are busy.
+    pub provisioned: u32,
+    pub provisioned_running: u32,
 }
 
 /// An invocation under way; until it is dropped.
@@ -108,6 +116,10 @@ impl Meters {
             cold_starts: count(&meter.cold_starts),
             init: micros(&meter.init_micros),
             running: count(&meter.running),
+            provisioned_invocations: count(&meter.provisioned),
+            spillover_invocations: count(&meter.spilled),
+            provisioned: 0,
+            provisioned_running: 0,
         };
         self.all().iter().map(counts).collect()
     }
@@ -119,6 +131,20 @@ impl Meters {
 }
 
 impl Running {
+    /// It runs on a worker that was kept ready.
+    pub(crate) fn provisioned(&self) {
+        if let Some(meter) = &self.meter {
+            meter.provisioned.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// None of those was free.
+    pub(crate) fn spilled(&self) {
+        if let Some(meter) = &self.meter {
+            meter.spilled.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// How it ended.
     pub(crate) fn ended(&self, result: &Result<InvokeReply, InvokeError>) {
         let Some(meter) = &self.meter else { return };
@@ -134,7 +160,9 @@ impl Running {
                     add(&meter.init_micros, micros(init));
                 }
             }
-            Err(InvokeError::Throttled { .. } | InvokeError::ReservedExhausted { .. }) => {
+            Err(
+                InvokeError::Throttled { .. } | InvokeError::NoMemory | InvokeError::ReservedExhausted { .. },
+            ) => {
                 add(&meter.throttles, 1);
             }
             // The service's failures are not the function's.

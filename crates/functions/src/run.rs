@@ -4,10 +4,10 @@ use crate::api::Next;
 use crate::caps;
 use crate::elsewhere::{ElsewhereError, Errand, Returned, Sent};
 use crate::launcher::Launcher;
-use crate::meter::Meters;
+use crate::meter::{Meters, Running};
 use crate::outcome::{Exit, Outcome};
 use crate::output::Output;
-use crate::pool::{Pool, Taken};
+use crate::pool::{Admitted, Pool, Start, Taken};
 use crate::report::{self, Report};
 use crate::runtimes::Runtime;
 use crate::spec::{FunctionSpec, Invocation, InvokeError, InvokeReply};
@@ -30,6 +30,8 @@ pub(crate) struct House {
     /// Places for invocations that run elsewhere.
     pub handed_on: Semaphore,
     pub meters: Arc<Meters>,
+    /// Turns of starting workers.
+    pub starts: Semaphore,
 }
 
 /// An invocation that has a worker.
@@ -44,38 +46,43 @@ struct Attempt {
 }
 
 impl House {
-    fn clock(&self) -> &dyn Clock {
+    pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.launcher.options.clock
     }
 
     /// Run `call` on a warm worker or a new one. With a sink, a response that is streamed goes there as it comes; any
     /// other is in the reply.
     pub(crate) async fn run(
-        &self,
+        self: &Arc<Self>,
         spec: Arc<FunctionSpec>,
         call: Invocation,
         sink: Option<Arc<Sink>>,
+        running: &Running,
     ) -> Result<InvokeReply, InvokeError> {
-        let _place = self.pool.reserve(&spec)?;
+        let Admitted { place: _place, provisioned, spilled } = self.pool.admit(&spec)?;
+        if spilled {
+            running.spilled();
+        }
         if let Some(uri) = &spec.elsewhere {
             return self.hand_on(&spec, uri, &call).await;
         }
         if spec.runtime == Runtime::ProvidedWasm {
             return self.run_component(&spec, &call).await;
         }
+        let mut provisioned = provisioned;
         for _ in 0..STALE_WORKERS {
-            let mut attempt = match self.pool.take(&spec)? {
-                Taken::Warm(worker) => {
-                    worker.output.begin(&call.request_id, false);
-                    Attempt { worker, init: None, began: self.clock().monotonic(), failed: None }
+            let mut attempt = match provisioned.take() {
+                Some(worker) => {
+                    running.provisioned();
+                    self.attempt(Start { worker, init: None, began: None, failed: None }, &call)
                 }
-                Taken::Room(room) => self.start(&spec, &call, room).await?,
+                None => self.obtain(&spec, &call).await?,
             };
             let cold = attempt.init.is_some();
             attempt.worker.output.add(&report::start(&call.request_id, &spec.version));
             let outcome = match attempt.failed.take() {
                 Some(outcome) => Some(outcome),
-                None => self.invoke(&mut attempt, &call, sink.clone()).await,
+                None => self.invoke(&mut attempt, &spec, &call, sink.clone()).await,
             };
             match outcome {
                 Some(outcome) => return self.conclude(attempt, outcome, &call).await,
@@ -87,41 +94,38 @@ impl House {
         Err(InvokeError::Spawn { why: "every worker of this function ends after one invocation".to_owned() })
     }
 
-    /// A new worker, started up. A start that takes too long is tried once more, then within the function's own time.
-    async fn start(
-        &self,
+    /// A worker that is idle or the first that comes: one that was started, or one that another invocation gave back.
+    async fn obtain(
+        self: &Arc<Self>,
         spec: &Arc<FunctionSpec>,
         call: &Invocation,
-        room: tokio::sync::OwnedSemaphorePermit,
     ) -> Result<Attempt, InvokeError> {
-        let mut worker = Box::new(self.launcher.start(spec, room).await?);
-        let mut outcome = worker.start_up(self.launcher.options.init_timeout).await;
-        let mut began = self.clock().monotonic();
-        let mut init = began.saturating_sub(worker.launched_at);
-        if matches!(outcome, Some(Outcome::TimedOut)) {
-            worker.output.add(&report::init_timed_out(init));
-            let Some(room) = worker.room.take() else { return Err(InvokeError::Lost) };
-            drop(worker);
-            worker = Box::new(self.launcher.start(spec, room).await?);
-            began = worker.launched_at;
-            outcome = worker.start_up(Duration::from_secs(spec.timeout_secs.into())).await;
-            init = self.clock().monotonic().saturating_sub(began);
-        }
-        if let Some(Outcome::Exited(Exit::NoSandbox { step, why })) = outcome {
-            return Err(InvokeError::Spawn { why: format!("could not {step}: {why}") });
-        }
-        worker.output.drain();
-        worker.output.begin(&call.request_id, true);
-        Ok(Attempt { worker, init: Some(init), began, failed: outcome })
+        let start = match self.pool.take(spec)? {
+            Taken::Warm(worker) => Start { worker, init: None, began: None, failed: None },
+            Taken::Start { handed, starts } => {
+                for turn in starts {
+                    self.start_soon(spec, turn);
+                }
+                // Nobody hands anything out any more only when all ends.
+                handed.await.map_err(|_closed| InvokeError::ShuttingDown)??
+            }
+        };
+        Ok(self.attempt(start, call))
+    }
+
+    fn attempt(&self, start: Start, call: &Invocation) -> Attempt {
+        let Start { worker, init, began, failed } = start;
+        worker.output.begin(&call.request_id, init.is_some());
+        Attempt { worker, init, began: began.unwrap_or_else(|| self.clock().monotonic()), failed }
     }
 
     async fn invoke(
         &self,
         attempt: &mut Attempt,
+        spec: &FunctionSpec,
         call: &Invocation,
         sink: Option<Arc<Sink>>,
     ) -> Option<Outcome> {
-        let spec = &attempt.worker.spec;
         let limit = Duration::from_secs(spec.timeout_secs.into());
         let left = limit.saturating_sub(self.clock().monotonic().saturating_sub(attempt.began));
         let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
@@ -171,7 +175,7 @@ impl House {
         spec: &Arc<FunctionSpec>,
         call: &Invocation,
     ) -> Result<InvokeReply, InvokeError> {
-        let _room = self.pool.room_for_one(spec)?;
+        let _room = self.pool.room_for_one()?;
         let program = self.launcher.compile(spec).await?;
         let lost = |error: std::io::Error| InvokeError::Spawn { why: error.to_string() };
         let (log_stream, output) = self.launcher.shared_output(spec).map_err(lost)?;

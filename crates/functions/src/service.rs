@@ -7,10 +7,12 @@ use crate::meter::FunctionCounts;
 use crate::options::Options;
 use crate::pool::Pool;
 use crate::protection::Protection;
+use crate::provisioned::ProvisionedCount;
 use crate::run::House;
 use crate::runtimes::{FoundRuntime, Runtime, RuntimeMissing};
 use crate::sandbox::{Isolation, IsolationUnavailable};
-use crate::spec::{FunctionSpec, Invocation, InvokeError, InvokeReply};
+use crate::spec::{Booking, FunctionSpec, Invocation, InvokeError, InvokeReply};
+use crate::starting::keep_ready;
 use crate::streaming::{Sink, Streaming, flat};
 use millstream_host::entropy;
 use std::io;
@@ -41,7 +43,9 @@ impl Functions {
         let expiry = options.idle_expiry;
         let launcher = Arc::new(Launcher::prepare(code, options).await?);
         let handed_on = Semaphore::new(caps::MAX_ELSEWHERE);
-        let house = Arc::new(House { launcher, pool, handed_on, meters: Arc::default() });
+        let starts = Semaphore::new(starts_at_once());
+        let house = Arc::new(House { launcher, pool, handed_on, meters: Arc::default(), starts });
+        tokio::spawn(keep_ready(Arc::downgrade(&house), Arc::clone(&house.pool.wake)));
         tokio::spawn(expire_idle(Arc::downgrade(&house), expiry));
         Ok(Self { house })
     }
@@ -100,7 +104,7 @@ impl Functions {
         let house = Arc::clone(&self.house);
         let running = house.meters.begin(&spec);
         Ok(tokio::spawn(async move {
-            let result = house.run(spec, call, sink).await;
+            let result = house.run(spec, call, sink, &running).await;
             running.ended(&result);
             result
         }))
@@ -143,9 +147,25 @@ impl Functions {
         self.house.meters.forget(arn);
     }
 
+    /// Keep invocations, and workers, for functions from now on; for those that are not named, none.
+    pub fn book(&self, bookings: Vec<Booking>) {
+        self.house.pool.book(bookings);
+    }
+
+    /// The workers that are kept ready for a version of a function.
+    pub fn provisioned(&self, function_arn: &str, version: &str) -> ProvisionedCount {
+        self.house.pool.slots(|slots, _| slots.count(function_arn, version))
+    }
+
     /// What was counted of each function since the start, by ARN.
     pub fn counts(&self) -> Vec<FunctionCounts> {
-        self.house.meters.counts()
+        let mut counts = self.house.meters.counts();
+        let used = self.house.pool.slots(|slots, _| slots.utilisation());
+        for count in &mut counts {
+            (count.provisioned, count.provisioned_running) =
+                used.get(&count.arn).copied().unwrap_or_default();
+        }
+        counts
     }
 
     /// Invocations under way of functions that have no concurrency reserved.
@@ -163,6 +183,12 @@ impl Functions {
         self.house.pool.close();
         self.house.launcher.end_all().await;
     }
+}
+
+/// Starts that have their turn together.
+fn starts_at_once() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (cores * caps::STARTS_PER_CORE).max(caps::STARTS_AT_LEAST)
 }
 
 /// The version that takes this invocation.

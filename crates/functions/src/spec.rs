@@ -11,7 +11,7 @@ use std::time::Duration;
 /// One version of a function, ready to run.
 #[derive(Clone, Debug)]
 pub struct FunctionSpec {
-    /// The ARN that the function sees as the invoked one. Workers are pooled by it and the version.
+    /// The ARN that the function sees as the invoked one. Workers are pooled by the function in it and the version.
     pub arn: String,
     pub name: String,
     /// `$LATEST` or a number.
@@ -41,6 +41,27 @@ pub struct FunctionSpec {
     pub reserved_concurrency: Option<u32>,
     /// Another version that takes some of the invocations.
     pub shared_with: Option<Share>,
+}
+
+/// What is kept for a function.
+#[derive(Clone, Debug)]
+pub struct Booking {
+    /// Without a version.
+    pub function_arn: String,
+    /// Invocations at once that nobody else may have, those in `provisioned` included.
+    pub reserved: Option<u32>,
+    /// At most one of each version.
+    pub provisioned: Vec<KeptReady>,
+}
+
+/// Workers of one version that are started, and started again, whether or not they are used.
+#[derive(Clone, Debug)]
+pub struct KeptReady {
+    pub spec: Arc<FunctionSpec>,
+    /// At least 1.
+    pub executions: u32,
+    /// Any number that is another when it was asked for anew: then what failed is tried at once.
+    pub since: u64,
 }
 
 /// A version that shares an alias with another.
@@ -108,6 +129,8 @@ impl FunctionError {
 pub enum InvokeError {
     #[error("all {limit} workers are busy")]
     Throttled { limit: usize },
+    #[error("the machine has too little memory left for another worker")]
+    NoMemory,
     #[error("{reserved} invocations of the function run, and as many are reserved for it")]
     ReservedExhausted { reserved: u32 },
     #[error("the payload has {size} bytes; the limit is {limit}")]
@@ -141,6 +164,7 @@ impl InvokeError {
             Self::Lost => true,
             Self::ElsewhereFailed { reached, .. } => *reached,
             Self::Throttled { .. }
+            | Self::NoMemory
             | Self::ReservedExhausted { .. }
             | Self::PayloadTooLarge { .. }
             | Self::RuntimeMissing(_)

@@ -6,6 +6,7 @@ use crate::groups::Group;
 use crate::memory::Sampler;
 use crate::outcome::{Exit, Outcome};
 use crate::output::Output;
+use crate::provisioned::Seat;
 use crate::sandbox::{Ending, Launched, Report};
 use crate::spec::FunctionSpec;
 use crate::streaming::Sink;
@@ -32,6 +33,8 @@ pub(crate) struct Worker {
     pub tasks: Vec<AbortHandle>,
     /// The worker's place among all workers.
     pub room: Option<OwnedSemaphorePermit>,
+    /// Set if it is kept ready whether or not it is used.
+    pub seat: Option<Seat>,
 }
 
 impl Drop for Worker {

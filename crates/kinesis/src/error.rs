@@ -181,6 +181,7 @@ fn refused(refusal: Refusal, account: &str) -> Failure {
         | Refusal::NoSuchUrl { .. }
         | Refusal::MappingExists { .. }
         | Refusal::NoEventInvokeConfig { .. }
+        | Refusal::Concurrency(_)
         | Refusal::NoSuchMapping(_)
         | Refusal::MappingBusy { .. }) => {
             Failure::internal("An internal error occurred; nothing was done.", refusal)

@@ -1,7 +1,7 @@
 //! From what went wrong to what a client is told.
 
 use millstream_api_lambda::{Error, ErrorCode};
-use millstream_control::{Function, FunctionStatus, Refusal};
+use millstream_control::{ConcurrencyRefusal, Function, FunctionStatus, Refusal};
 use millstream_control_node::SubmitError;
 use millstream_functions::{BROKEN_ZIP_MESSAGE, BadZip, CodeError, InvokeError};
 use millstream_log::Outcome;
@@ -116,10 +116,9 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
         Refusal::FunctionExists(name) => {
             Failure::new(C::ResourceConflictException, format!("Function already exist: {name}"))
         }
-        Refusal::NoSuchFunction(name) => Failure::new(
-            C::ResourceNotFoundException,
-            format!("Function not found: {}", home.function_arn(&name)),
-        ),
+        Refusal::NoSuchFunction(name) => {
+            not_found(format!("Function not found: {}", home.function_arn(&name)))
+        }
         Refusal::RevisionMismatch { .. } => Failure::new(
             C::PreconditionFailedException,
             "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to \
@@ -151,6 +150,7 @@ fn refused(home: &Home, refusal: Refusal) -> Failure {
         // Of policies: read anew and tried again by whoever submits the change; this is for one that changes all the time.
         Refusal::PolicyChanged => policy_changed("GetPolicy"),
         Refusal::UrlExists { function, alias } => url_exists(&home.function_arn(&function), &alias),
+        Refusal::Concurrency(refusal) => concurrency(&refusal),
         Refusal::NoSuchUrl { .. } | Refusal::NoSuchMapping(_) => no_such_resource(),
         Refusal::MappingBusy { .. } => mapping_in_use("update"),
         Refusal::Limit { what, limit } => Failure::invalid(format!(
@@ -226,6 +226,40 @@ pub(crate) fn policy_changed(read_by: &str) -> Failure {
 /// An ARN with its qualifier, if there is one.
 pub(crate) fn qualified(arn: &str, qualifier: &str) -> String {
     if qualifier.is_empty() { arn.to_owned() } else { format!("{arn}:{qualifier}") }
+}
+
+/// AWS's words as LocalStack tells them, but for those of [`ConcurrencyRefusal::BelowProvisioned`].
+fn concurrency(refusal: &ConcurrencyRefusal) -> Failure {
+    let conflict = |words: &str| Failure::new(ErrorCode::ResourceConflictException, words);
+    match refusal {
+        ConcurrencyRefusal::TooFewUnreserved { floor, provisioned } => {
+            let what = if *provisioned { "ConcurrentExecutions" } else { "ReservedConcurrentExecutions" };
+            Failure::invalid(format!(
+                "Specified {what} for function decreases account's UnreservedConcurrentExecution below its minimum value of \
+                 [{floor}]."
+            ))
+        }
+        ConcurrencyRefusal::BelowProvisioned { reserved, provisioned } => Failure::invalid(format!(
+            "ReservedConcurrentExecutions {reserved} should not be lower than function's total provisioned concurrency \
+             [{provisioned}]."
+        )),
+        ConcurrencyRefusal::AboveReserved { .. } => Failure::invalid(
+            "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function",
+        ),
+        ConcurrencyRefusal::AboveUnreserved { unreserved } => Failure::invalid(format!(
+            "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{unreserved}]."
+        )),
+        ConcurrencyRefusal::Unpublished => Failure::invalid(crate::provisioned::UNPUBLISHED),
+        ConcurrencyRefusal::Weighted => {
+            Failure::invalid("Alias with weights can not be used with Provisioned Concurrency")
+        }
+        ConcurrencyRefusal::VersionIsProvisioned => conflict(
+            "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version",
+        ),
+        ConcurrencyRefusal::AliasIsProvisioned => {
+            conflict("Version is pointed by a Provisioned Concurrency alias")
+        }
+    }
 }
 
 /// The function is in no state for this.
@@ -317,7 +351,7 @@ pub(crate) fn stored_code(error: CodeError) -> Failure {
 pub(crate) fn invoke(error: InvokeError) -> Failure {
     use ErrorCode as C;
     match error {
-        InvokeError::Throttled { .. } | InvokeError::ElsewhereBusy { .. } => {
+        InvokeError::Throttled { .. } | InvokeError::NoMemory | InvokeError::ElsewhereBusy { .. } => {
             let mut failure = Failure::new(C::TooManyRequestsException, "Rate Exceeded.");
             failure.error = failure.error.with("Reason", "ConcurrentInvocationLimitExceeded");
             failure

@@ -21,6 +21,7 @@ mod openmetrics;
 mod ops;
 mod page;
 mod policy;
+mod provisioned;
 mod service;
 mod settings;
 mod streaming;

@@ -55,6 +55,7 @@ impl Lambda {
             let is_same = state.functions.ptr_eq(&last.functions);
             if !is_same {
                 self.retire_deleted(&last, &state);
+                self.book(&state);
                 is_unpacked = false;
             }
             if !is_same || !state.layers.ptr_eq(&last.layers) {

@@ -16,6 +16,8 @@ enum Show {
     /// A sum of milliseconds and how many there were.
     Times(Duration, u64),
     Now(u64),
+    /// A part of a whole; 0 of nothing.
+    Share(u32, u32),
 }
 
 struct Family {
@@ -25,7 +27,7 @@ struct Family {
     show: fn(&FunctionCounts) -> Show,
 }
 
-const FAMILIES: [Family; 6] = [
+const FAMILIES: [Family; 10] = [
     Family { name: "invocations", cloudwatch: "Invocations", show: |f| Show::Total(f.invocations) },
     Family { name: "errors", cloudwatch: "Errors", show: |f| Show::Total(f.errors) },
     Family { name: "throttles", cloudwatch: "Throttles", show: |f| Show::Total(f.throttles) },
@@ -43,6 +45,26 @@ const FAMILIES: [Family; 6] = [
         name: "concurrent_executions",
         cloudwatch: "ConcurrentExecutions",
         show: |f| Show::Now(f.running),
+    },
+    Family {
+        name: "provisioned_concurrency_invocations",
+        cloudwatch: "ProvisionedConcurrencyInvocations",
+        show: |f| Show::Total(f.provisioned_invocations),
+    },
+    Family {
+        name: "provisioned_concurrency_spillover_invocations",
+        cloudwatch: "ProvisionedConcurrencySpilloverInvocations",
+        show: |f| Show::Total(f.spillover_invocations),
+    },
+    Family {
+        name: "provisioned_concurrent_executions",
+        cloudwatch: "ProvisionedConcurrentExecutions",
+        show: |f| Show::Now(f.provisioned_running.into()),
+    },
+    Family {
+        name: "provisioned_concurrency_utilization",
+        cloudwatch: "ProvisionedConcurrencyUtilization",
+        show: |f| Show::Share(f.provisioned_running, f.provisioned),
     },
 ];
 
@@ -95,7 +117,7 @@ impl Show {
         match self {
             Self::Total(_) => "counter",
             Self::Times(..) => "summary",
-            Self::Now(_) => "gauge",
+            Self::Now(_) | Self::Share(..) => "gauge",
         }
     }
 }
@@ -118,6 +140,10 @@ impl Family {
                     writeln!(text, "{PREFIX}{name}_count{{{labels}}} {count}")?;
                 }
                 Show::Now(count) => writeln!(text, "{PREFIX}{name}{{{labels}}} {count}")?,
+                Show::Share(part, whole) => {
+                    let share = f64::from(part) / f64::from(whole.max(1));
+                    writeln!(text, "{PREFIX}{name}{{{labels}}} {share}")?;
+                }
             }
         }
         Ok(())
@@ -148,6 +174,10 @@ mod tests {
             cold_starts: 1,
             init: Duration::from_millis(20),
             running: 4,
+            provisioned_invocations: 2,
+            spillover_invocations: 1,
+            provisioned: 4,
+            provisioned_running: 1,
         }
     }
 
@@ -163,7 +193,7 @@ mod tests {
             let suffix = match (family.show)(&counts()) {
                 Show::Total(_) => "_total",
                 Show::Times(..) => "_sum`, `_count",
-                Show::Now(_) => "",
+                Show::Now(_) | Show::Share(..) => "",
             };
             has(family.name, family.cloudwatch, suffix);
         }
@@ -188,6 +218,10 @@ mod tests {
             format!("millstream_lambda_init_duration_milliseconds_sum{{{labels}}} 20.000"),
             format!("millstream_lambda_init_duration_milliseconds_count{{{labels}}} 1"),
             format!("millstream_lambda_concurrent_executions{{{labels}}} 4"),
+            format!("millstream_lambda_provisioned_concurrency_invocations_total{{{labels}}} 2"),
+            format!("millstream_lambda_provisioned_concurrency_spillover_invocations_total{{{labels}}} 1"),
+            format!("millstream_lambda_provisioned_concurrent_executions{{{labels}}} 1"),
+            format!("millstream_lambda_provisioned_concurrency_utilization{{{labels}}} 0.25"),
             format!("millstream_lambda_iterator_age_milliseconds{{{labels}}} 7"),
             "millstream_lambda_unreserved_concurrent_executions 5".to_owned(),
         ] {

@@ -164,6 +164,7 @@ mod tests {
             event_invoke: BTreeMap::new(),
             policies: BTreeMap::new(),
             urls: BTreeMap::new(),
+            provisioned: BTreeMap::new(),
         }
     }
 

@@ -3,16 +3,17 @@
 use millstream_control::{
     ActivateConsumer, ActivateMapping, ActivateQueue, ActivateStream, AliasTarget, ChangeEventInvokeConfig,
     ChangeFunctionUrl, ChangeLambdaTags, ChangeMapping, ChangeMonitoring, ChangeQueue, ChangeQueueTags,
-    ChangeStream, ChangeTags, Checkpoint, Code, Command, CreateAlias, CreateFunction, CreateMapping,
-    CreateOnDemandStream, CreateQueue, CreateStream, DataKey, DeadLetters, DeleteAlias,
+    ChangeStream, ChangeTags, Checkpoint, Code, Command, ConcurrencyLimit, CreateAlias, CreateFunction,
+    CreateMapping, CreateOnDemandStream, CreateQueue, CreateStream, DataKey, DeadLetters, DeleteAlias,
     DeleteEventInvokeConfig, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
-    DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer, Distribution, FinishEncryptionChange,
-    FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings, OpenEventJournal, PolicyOf,
-    PublishLayerVersion, PublishVersion, PutEventInvokeConfig, QueueBegin, QueueSettings, RecordResult,
-    RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency,
-    ScaleStream, SetCommitment, SetDistribution, SetLambdaPolicy, SetPolicy, SetQueuePolicy, SettleMapping,
-    ShardMetric, Source, StartEncryption, StartingPosition, State, StopEncryption, StreamMode, Tagged,
-    UpdateAlias, UpdateFunction, UpdateShardCount, UrlAuth, UrlChange, UrlCors, UrlMode, UrlSettings, WarmUp,
+    DeleteProvisionedConcurrency, DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer,
+    Distribution, FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
+    OpenEventJournal, PolicyOf, PublishLayerVersion, PublishVersion, PutEventInvokeConfig,
+    PutProvisionedConcurrency, QueueBegin, QueueSettings, RecordResult, RegisterConsumer, RemoveConsumer,
+    RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment,
+    SetDistribution, SetLambdaPolicy, SetPolicy, SetQueuePolicy, SettleMapping, ShardMetric, Source,
+    StartEncryption, StartingPosition, State, StopEncryption, StreamMode, Tagged, UpdateAlias,
+    UpdateFunction, UpdateShardCount, UrlAuth, UrlChange, UrlCors, UrlMode, UrlSettings, WarmUp,
 };
 use millstream_types::{HashKey, LogShard, Position, ShardId, Timestamp};
 use std::collections::BTreeMap;
@@ -285,8 +286,9 @@ fn function_command(random: &mut Random, state: &State) -> Command {
     let revision_id =
         state.function(&name).map_or_else(|_| "none".into(), |function| function.revision_id.clone());
     let next = random.below(1_000);
-    match random.below(15) {
+    match random.below(17) {
         13 | 14 => event_invoke_command(random, name),
+        15 | 16 => provisioned_command(random, name),
         0 | 1 => function(&name, random).into(),
         11 => policy_command(random, state, name, layer_name),
         12 => url_command(random, name),
@@ -301,7 +303,7 @@ fn function_command(random: &mut Random, state: &State) -> Command {
         10 if random.one_in(2) => DeleteFunctionVersion { name, version: 1 + random.below(3) }.into(),
         10 => {
             let reserved = random.one_in(2).then(|| u32::try_from(random.below(9)).unwrap());
-            ReserveConcurrency { function: name, reserved }.into()
+            ReserveConcurrency { function: name, reserved, limit: random.one_in(2).then_some(LIMIT) }.into()
         }
         2 => DeleteFunction { name }.into(),
         3 | 4 => {
@@ -324,6 +326,17 @@ fn function_command(random: &mut Random, state: &State) -> Command {
             DeleteLayerVersion { name: layer_name, version }.into()
         }
     }
+}
+
+const LIMIT: ConcurrencyLimit = ConcurrencyLimit { all: 20, unreserved: 5 };
+
+fn provisioned_command(random: &mut Random, function: String) -> Command {
+    let qualifier = if random.one_in(2) { (1 + random.below(3)).to_string() } else { random.name("a") };
+    if random.one_in(3) {
+        return DeleteProvisionedConcurrency { function, qualifier }.into();
+    }
+    let executions = 1 + u32::try_from(random.below(9)).unwrap();
+    PutProvisionedConcurrency { function, qualifier, executions, limit: LIMIT }.into()
 }
 
 fn event_invoke_command(random: &mut Random, function: String) -> Command {

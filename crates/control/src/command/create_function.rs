@@ -50,6 +50,7 @@ impl ControlCommand for CreateFunction {
             event_invoke: BTreeMap::new(),
             policies: BTreeMap::new(),
             urls: BTreeMap::new(),
+            provisioned: BTreeMap::new(),
         };
         if self.publish {
             function.publish(None, self.revision_id.clone(), at);

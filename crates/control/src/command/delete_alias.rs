@@ -20,6 +20,7 @@ impl ControlCommand for DeleteAlias {
             function.urls.remove(&self.name);
         }
         function.event_invoke.remove(&self.name);
+        function.provisioned.remove(&self.name);
         Ok(())
     }
 }

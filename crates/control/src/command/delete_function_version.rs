@@ -27,6 +27,7 @@ impl ControlCommand for DeleteFunctionVersion {
         function.published.versions.remove(&self.version);
         function.event_invoke.remove(&version);
         function.policies.remove(&version);
+        function.provisioned.remove(&version);
         Ok(())
     }
 }

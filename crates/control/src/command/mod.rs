@@ -28,6 +28,7 @@ mod delete_function;
 mod delete_function_version;
 mod delete_layer_version;
 mod delete_mapping;
+mod delete_provisioned_concurrency;
 mod delete_queue;
 mod delete_stream;
 mod deregister_consumer;
@@ -39,6 +40,7 @@ mod open_event_journal;
 mod publish_layer_version;
 mod publish_version;
 mod put_event_invoke_config;
+mod put_provisioned_concurrency;
 mod record_result;
 mod register_consumer;
 mod remove_consumer;
@@ -135,6 +137,7 @@ commands! {
     delete_function_version::DeleteFunctionVersion,
     delete_layer_version::DeleteLayerVersion,
     delete_mapping::DeleteMapping,
+    delete_provisioned_concurrency::DeleteProvisionedConcurrency,
     delete_queue::DeleteQueue,
     delete_stream::DeleteStream,
     deregister_consumer::DeregisterConsumer,
@@ -146,6 +149,7 @@ commands! {
     publish_layer_version::PublishLayerVersion,
     publish_version::PublishVersion,
     put_event_invoke_config::PutEventInvokeConfig,
+    put_provisioned_concurrency::PutProvisionedConcurrency,
     record_result::RecordResult,
     register_consumer::RegisterConsumer,
     remove_consumer::RemoveConsumer,

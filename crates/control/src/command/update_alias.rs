@@ -38,6 +38,11 @@ impl ControlCommand for UpdateAlias {
             },
         };
         refuse_unknown(function, &target)?;
+        if function.provisioned.contains_key(&self.name) {
+            let additional = target.additional.iter().map(|(version, _)| version.as_str());
+            let versions: Vec<&str> = std::iter::once(target.version.as_str()).chain(additional).collect();
+            function.check_provisioned_alias(&versions)?;
+        }
         let alias = Arc::new(Alias {
             target,
             description: self.description.clone().unwrap_or_else(|| now.description.clone()),

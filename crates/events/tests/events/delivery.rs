@@ -89,11 +89,11 @@ async fn the_age_of_an_event_is_shown() {
 async fn a_function_that_is_switched_off_loses_its_events_at_once() {
     let world = World::new().await;
     world.function("f").await;
-    world.submit(ReserveConcurrency { function: "f".into(), reserved: Some(0) }).await;
+    world.submit(ReserveConcurrency { function: "f".into(), reserved: Some(0), limit: None }).await;
     world.accept("f", json!(1)).await.unwrap();
     secs(1).await;
     assert_eq!((world.waiting(), world.measures().dropped, world.calls().len()), (0, 1, 0));
-    world.submit(ReserveConcurrency { function: "f".into(), reserved: None }).await;
+    world.submit(ReserveConcurrency { function: "f".into(), reserved: None, limit: None }).await;
     world.accept("f", json!(2)).await.unwrap();
     secs(1).await;
     assert_eq!(world.calls().len(), 1);
@@ -104,7 +104,7 @@ async fn no_more_run_at_once_than_the_function_and_the_server_have_room_for() {
     let world = World::with_workers(4).await;
     world.function("f").await;
     world.function("g").await;
-    world.submit(ReserveConcurrency { function: "f".into(), reserved: Some(2) }).await;
+    world.submit(ReserveConcurrency { function: "f".into(), reserved: Some(2), limit: None }).await;
     world.rule(|_| Act::Slow(10));
     for number in 0..6 {
         world.accept("f", numbered(number)).await.unwrap();
@@ -121,7 +121,7 @@ async fn no_more_run_at_once_than_the_function_and_the_server_have_room_for() {
         world.accept("f", numbered(number)).await.unwrap();
     }
     secs(1).await;
-    world.submit(ReserveConcurrency { function: "f".into(), reserved: None }).await;
+    world.submit(ReserveConcurrency { function: "f".into(), reserved: None, limit: None }).await;
     secs(1).await;
     assert_eq!(world.calls().len(), 16);
 }

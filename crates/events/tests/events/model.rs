@@ -107,7 +107,7 @@ impl History {
             _ => {
                 let function = FUNCTIONS[usize::try_from(self.random.below(3)).unwrap()].to_owned();
                 let reserved = (!self.random.one_in(3)).then_some(1);
-                self.world.submit(ReserveConcurrency { function, reserved }).await;
+                self.world.submit(ReserveConcurrency { function, reserved, limit: None }).await;
             }
         }
         self

@@ -84,7 +84,7 @@ async fn what_did_not_run_is_told_with_its_reason() {
     world.rule(|_| Act::Throttle);
     world.accept("f", json!(1)).await.unwrap();
     secs(61).await;
-    world.submit(ReserveConcurrency { function: "f".into(), reserved: Some(0) }).await;
+    world.submit(ReserveConcurrency { function: "f".into(), reserved: Some(0), limit: None }).await;
     world.accept("f", json!(2)).await.unwrap();
     secs(1).await;
     let expected =

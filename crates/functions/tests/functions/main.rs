@@ -16,6 +16,7 @@ mod escape;
 mod groups;
 #[cfg(test)]
 mod node;
+mod provisioned;
 mod python;
 #[cfg(test)]
 mod streams;

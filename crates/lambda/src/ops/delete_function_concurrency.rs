@@ -16,7 +16,7 @@ impl Handle for api::DeleteFunctionConcurrency {
         let home = lambda.home();
         let target = Target::parse(home, &input.function_name)?;
         let function = target.unqualified().find(home, &lambda.control().state())?;
-        let command = ReserveConcurrency { function: function.name.clone(), reserved: None };
+        let command = ReserveConcurrency { function: function.name.clone(), reserved: None, limit: None };
         lambda.control().submit(command).await.map_err(|error| error::submit(home, error))?;
         Ok(Empty)
     }

@@ -25,8 +25,9 @@ impl Handle for api::GetAccountSettings {
             })
             .sum();
         let limit = i32::try_from(lambda.functions().workers().limit).unwrap_or(i32::MAX);
-        let reserved: u32 = here().filter_map(|function| function.reserved_concurrency).sum();
-        let unreserved = limit.saturating_sub(i32::try_from(reserved).unwrap_or(i32::MAX)).max(0);
+        // All accounts and regions of the server share its workers.
+        let taken = i32::try_from(state.taken_concurrency()).unwrap_or(i32::MAX);
+        let unreserved = limit.saturating_sub(taken).max(0);
         Ok(GetAccountSettingsResponse {
             account_limit: Some(AccountLimit {
                 total_code_size: Some(TOTAL_CODE_BYTES),

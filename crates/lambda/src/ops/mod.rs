@@ -13,6 +13,7 @@ mod delete_function_concurrency;
 mod delete_function_event_invoke_config;
 mod delete_function_url_config;
 mod delete_layer_version;
+mod delete_provisioned_concurrency_config;
 mod delete_resource_policy;
 mod get_account_settings;
 mod get_alias;
@@ -27,6 +28,7 @@ mod get_layer_version;
 mod get_layer_version_by_arn;
 mod get_layer_version_policy;
 mod get_policy;
+mod get_provisioned_concurrency_config;
 mod get_resource_policy;
 mod invoke;
 mod invoke_async;
@@ -38,12 +40,14 @@ mod list_function_url_configs;
 mod list_functions;
 mod list_layer_versions;
 mod list_layers;
+mod list_provisioned_concurrency_configs;
 mod list_tags;
 mod list_versions_by_function;
 mod publish_layer_version;
 mod publish_version;
 mod put_function_concurrency;
 mod put_function_event_invoke_config;
+mod put_provisioned_concurrency_config;
 mod put_resource_policy;
 mod remove_layer_version_permission;
 mod remove_permission;
@@ -121,6 +125,8 @@ operations! {
         AddLayerVersionPermission, AddPermission, DeleteResourcePolicy, GetLayerVersionPolicy, GetPolicy, GetResourcePolicy,
         PutResourcePolicy, RemoveLayerVersionPermission, RemovePermission,
         CreateFunctionUrlConfig, DeleteFunctionUrlConfig, GetFunctionUrlConfig, ListFunctionUrlConfigs, UpdateFunctionUrlConfig,
+        DeleteProvisionedConcurrencyConfig, GetProvisionedConcurrencyConfig, ListProvisionedConcurrencyConfigs,
+        PutProvisionedConcurrencyConfig,
         UpdateFunctionCode, UpdateFunctionConfiguration, CreateAlias, DeleteAlias, DeleteFunctionConcurrency, GetAccountSettings, GetAlias, GetFunctionCodeSigningConfig, GetFunctionConcurrency, ListAliases, ListVersionsByFunction, PublishVersion, PutFunctionConcurrency, UpdateAlias;
     streams:
         InvokeWithResponseStream in invoke_with_response_stream;
@@ -128,15 +134,15 @@ operations! {
         CheckpointDurableExecution, CreateCapacityProvider,
         CreateCodeSigningConfig, DeleteCapacityProvider,
         DeleteCodeSigningConfig, DeleteDurableExecution, DeleteFunctionCodeSigningConfig,
-        DeleteProvisionedConcurrencyConfig, GetCapacityProvider,
+        GetCapacityProvider,
         GetCodeSigningConfig, GetDurableExecution, GetDurableExecutionHistory, GetDurableExecutionState,
-        GetFunctionRecursionConfig, GetFunctionScalingConfig, GetProvisionedConcurrencyConfig, GetRuntimeManagementConfig,
+        GetFunctionRecursionConfig, GetFunctionScalingConfig, GetRuntimeManagementConfig,
         ListCapacityProviders, ListCodeSigningConfigs,
         ListDurableExecutionsByFunction,
-        ListFunctionVersionsByCapacityProvider, ListFunctionsByCodeSigningConfig, ListProvisionedConcurrencyConfigs,
+        ListFunctionVersionsByCapacityProvider, ListFunctionsByCodeSigningConfig,
         PauseDurableExecution, PutFunctionCodeSigningConfig,
         PutFunctionRecursionConfig, PutFunctionScalingConfig,
-        PutProvisionedConcurrencyConfig, PutRuntimeManagementConfig, ResumeDurableExecution, SendDurableExecutionCallbackFailure,
+        PutRuntimeManagementConfig, ResumeDurableExecution, SendDurableExecutionCallbackFailure,
         SendDurableExecutionCallbackHeartbeat, SendDurableExecutionCallbackSuccess, StopDurableExecution,
         UpdateCapacityProvider, UpdateCodeSigningConfig;
 }

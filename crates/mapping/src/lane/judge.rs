@@ -72,6 +72,7 @@ pub(super) fn judge(
         },
         Err(
             error @ (InvokeError::Throttled { .. }
+            | InvokeError::NoMemory
             | InvokeError::ReservedExhausted { .. }
             | InvokeError::ElsewhereBusy { .. }),
         ) => Verdict::Throttled(error.to_string()),
