@@ -152,7 +152,12 @@ class QueueKill(unittest.TestCase):
         while quiet is None or time.monotonic() < quiet + VISIBILITY + 1:
             self.assertLess(time.monotonic(), deadline, "the queue does not become empty")
             begun = time.monotonic()
-            records = kinesis.receive_queue_records(QueueARN=queue, WaitTimeSeconds=1)["QueueRecords"]
+            try:
+                records = kinesis.receive_queue_records(QueueARN=queue, WaitTimeSeconds=1)["QueueRecords"]
+            except kinesis.exceptions.ThrottlingException:
+                # The queue's state is being read after the last start.
+                time.sleep(0.1)
+                continue
             last.deliveries += [(record["Data"].decode(), record["ReceiveCount"], begun, time.monotonic()) for record in records]
             self.acknowledge(kinesis.acknowledge_queue_records, queue, records)
             last.confirmed.update((record["Data"].decode(), time.monotonic()) for record in records)

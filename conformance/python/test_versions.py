@@ -77,16 +77,21 @@ class Versions(ServerCase):
         self.assertEqual(message, "Rate Exceeded.")
         self.functions.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=1)
         self.assertEqual(invoke(self.functions, "reserved", 0)[1], "done")
-        long = threading.Thread(target=invoke, args=(self.functions, "reserved", 3))
-        long.start()
 
-        def is_throttled():
+        def run_long():
+            # The questions whether it runs take its place now and then.
+            self.eventually(lambda: not is_throttled(3), "the first invocation has run")
+
+        long = threading.Thread(target=run_long)
+
+        def is_throttled(seconds=0):
             try:
-                invoke(self.functions, "reserved", 0)
+                invoke(self.functions, "reserved", seconds)
             except self.functions.exceptions.TooManyRequestsException as error:
                 return error.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
             return False
 
+        long.start()
         self.eventually(is_throttled, "the second invocation at once is throttled")
         long.join()
         self.functions.delete_function_concurrency(FunctionName="reserved")

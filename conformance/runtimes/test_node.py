@@ -227,7 +227,7 @@ class NodeComparison(Comparison):
             ("main.handler", {"main.js": "require('no-such-package');\n"}), ("main.handler", {"main.mjs": "import 'no-such-package';\n"}),
             ("main.handler", {"main.js": "throw new TypeError('at import');\n"}), ("main.handler", {"main.mjs": "throw new TypeError('at import');\n"}),
             ("main.handler", {"main.js": "throw 'text';\n"}), ("main.handler", {"main.js": "process.exit(5);\n"}), ("main.handler", {"main.js": "require('./other');\n", "other.js": "x y\n"}),
-            ("main.handler", {"main.js": "Promise.reject(new Error('at import')); exports.handler = async () => 1;\n"}),
+            ("main.handler", {"main.js": "Promise.reject(new Error('at import')); exports.handler = async () => new Promise(() => {});\n"}),
             ("main.handler", {"main.js": "setTimeout(() => { throw new Error('soon') }); require('node:fs'); exports.handler = async () => new Promise(() => {});\n"}),
             ("main.handler", {"main.mjs": "await new Promise(() => {});\n"}), ("main.handler", {"main.js": "export const handler = async () => 1;\n"}),
         ):

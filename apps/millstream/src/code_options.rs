@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use clap::Args;
 use millstream_host::fs;
-use millstream_lambda::{Buckets, NoCode};
+use millstream_lambda::{Buckets, Lambda, NoCode};
 use serde::{Deserialize, Deserializer, de};
 use std::collections::BTreeMap;
 use std::io;
@@ -35,11 +35,13 @@ impl CodeOptions {
         if self.code.is_empty() { Self { code: file.unwrap_or_default() } } else { self }
     }
 
-    /// `None` if there are none.
-    pub(crate) fn buckets(&self) -> Option<Arc<dyn Buckets>> {
+    /// The service, which takes code from here too.
+    pub(crate) fn given_to(&self, lambda: Lambda) -> Lambda {
+        if self.code.is_empty() {
+            return lambda;
+        }
         let list = self.code.iter().map(|bucket| (bucket.name.clone(), bucket.directory.clone()));
-        let directories = Directories(list.collect());
-        (!directories.0.is_empty()).then(|| Arc::new(directories) as Arc<dyn Buckets>)
+        lambda.with_buckets(Arc::new(Directories(list.collect())))
     }
 }
 

@@ -91,10 +91,7 @@ impl Server {
         })
         .await
         .with_signed_links();
-        let lambda = match config.code.buckets() {
-            Some(buckets) => lambda.with_buckets(buckets),
-            None => lambda,
-        };
+        let lambda = config.code.given_to(lambda);
         let mut lifecycles = lifecycles(&engine, &lambda, config);
         lifecycles.extend(reload::certificate(config.tls.as_ref(), tls.as_ref())?);
         gauge_list.extend(gauges::functions(&functions));

@@ -151,14 +151,12 @@ fn refused(refusal: Refusal, account: &str) -> Failure {
         Refusal::NoSuchConsumer { consumer, .. } => {
             Failure::not_found(format!("Consumer {consumer}, account {account} not found."))
         }
-        Refusal::RetentionShorter { name, asked, existing } => Failure::invalid(format!(
-            "Requested retention period ({asked} hours) for stream {name} can not be shorter than existing retention \
-             period ({existing} hours). Use DecreaseRetentionPeriod API."
-        )),
-        Refusal::RetentionLonger { name, asked, existing } => Failure::invalid(format!(
-            "Requested retention period ({asked} hours) for stream {name} can not be longer than existing retention \
-             period ({existing} hours). Use IncreaseRetentionPeriod API."
-        )),
+        Refusal::RetentionShorter { name, asked, existing } => {
+            retention(&name, (asked, existing), ("shorter", "Decrease"))
+        }
+        Refusal::RetentionLonger { name, asked, existing } => {
+            retention(&name, (asked, existing), ("longer", "Increase"))
+        }
         refusal @ (Refusal::StreamHasQueues { .. }
         | Refusal::QueueNeedsOnDemand(_)
         | Refusal::QueueExists(_)
@@ -187,6 +185,13 @@ fn refused(refusal: Refusal, account: &str) -> Failure {
             Failure::internal("An internal error occurred; nothing was done.", refusal)
         }
     }
+}
+
+fn retention(stream: &str, (asked, existing): (u32, u32), (than, verb): (&str, &str)) -> Failure {
+    Failure::invalid(format!(
+        "Requested retention period ({asked} hours) for stream {stream} can not be {than} than existing retention period \
+         ({existing} hours). Use {verb}RetentionPeriod API."
+    ))
 }
 
 fn on_demand(refusal: OnDemandRefusal, account: &str) -> Failure {
