@@ -1,6 +1,12 @@
-//! Each operation as a client sees it: JSON in, JSON or an error out.
+//! Each operation as a client sees it: JSON in, JSON or an error out. `crates/front` runs these tests too, in both encodings
+//! over both HTTP versions.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+/// Of the crate that runs these tests.
+mod transport {
+    include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/transport.rs"));
+}
 
 #[path = "operations/compatibility.rs"]
 mod compatibility;
@@ -38,10 +44,8 @@ use millstream_engine::Engine;
 use millstream_host::clock::ManualClock;
 use millstream_kinesis::{Answer, Kinesis};
 use millstream_log::{Log, MemoryLog};
-use millstream_shapes::ErrorName;
 use millstream_types::{Home, Timestamp};
 use millstream_wire::event_stream;
-use millstream_wire::json::Json11;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,8 +90,7 @@ impl Service {
     }
 
     async fn raw(&self, operation: &str, input: Value) -> Result<Answer, (String, String)> {
-        let answer = self.kinesis.call(&Json11, operation, &input.to_string().into()).await;
-        answer.map_err(|failure| (failure.error.code.name().to_owned(), failure.error.message))
+        transport::call(&self.kinesis, operation, &input).await
     }
 
     async fn call(&self, operation: &str, input: Value) -> Value {

@@ -7,6 +7,7 @@ use millstream_kinesis::Answer;
 use millstream_wire::event_stream;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 const QUARTER: &str = "85070591730234615865843651857942052864";
 const HOUR: u64 = 3_600_000;
@@ -24,8 +25,9 @@ impl Service {
     }
 
     async fn settled(&self) {
-        let active =
-            |state: &Arc<millstream_control::State>| state.streams["s"].status == StreamStatus::Active;
+        let active = |state: &Arc<millstream_control::State>| {
+            state.streams.get("s").is_some_and(|stream| stream.status == StreamStatus::Active)
+        };
         self.engine.control().watch().wait_for(active).await.unwrap();
     }
 
@@ -200,8 +202,18 @@ async fn what_cannot_be_resharded_is_refused_in_the_words_of_aws() {
              eligible for merging or splitting."
         )
     );
-    // While one reshard is under way there is no other.
-    let (operation, input) = split(&one, "226854911280625642308916404954512140970");
+}
+
+/// Time is paused, so that a reshard takes exactly as long as the requests of the test.
+#[tokio::test(start_paused = true)]
+async fn while_one_reshard_is_under_way_there_is_no_other() {
+    let service = Service::without_lifecycle().await;
+    tokio::spawn(service.engine.clone().run_lifecycle(Duration::from_secs(1)));
+    service.call("CreateStream", json!({"StreamName": "s", "ShardCount": 2})).await;
+    service.settled().await;
+    let input = json!({"StreamName": "s", "ShardToSplit": id(1),
+                       "NewStartingHashKey": "226854911280625642308916404954512140970"});
+    let operation = "SplitShard";
     service.call(operation, input.clone()).await;
     let (code, message) = service.refused(operation, input).await;
     assert_eq!(code, "ResourceInUseException", "{message}");

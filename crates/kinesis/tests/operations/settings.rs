@@ -2,7 +2,7 @@
 
 use crate::{ARN, Service};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 const ALL: [&str; 7] = [
     "IncomingBytes",
@@ -82,6 +82,7 @@ async fn monitoring_is_refused_in_the_words_of_aws() {
         assert_eq!(code, "ResourceNotFoundException");
         assert_eq!(message, "Stream none under account 000000000000 not found.");
     }
+    let service = Service::without_lifecycle().await;
     service.call("CreateStream", json!({"StreamName": "new", "ShardCount": 1})).await;
     let early = json!({"StreamName": "new", "ShardLevelMetrics": ["ALL"]});
     let (code, message) = service.refused("EnableEnhancedMonitoring", early).await;
@@ -191,9 +192,7 @@ async fn warm_throughput_is_refused_where_it_cannot_be() {
     let unknown = json!({"StreamName": "none", "WarmThroughputMiBps": 1});
     let refused = service.refused("UpdateStreamWarmThroughput", unknown).await;
     assert_eq!(refused.0, "ResourceNotFoundException");
-    // While it is scaled, it cannot be scaled again.
     service.call("UpdateStreamWarmThroughput", warm(6)).await;
-    assert_eq!(service.refused("UpdateStreamWarmThroughput", warm(7)).await.0, "ResourceInUseException");
     active(&service, "s").await;
 
     let mut back = json!({"StreamARN": ARN, "StreamModeDetails": {"StreamMode": "PROVISIONED"}});
@@ -204,6 +203,21 @@ async fn warm_throughput_is_refused_where_it_cannot_be() {
     let both = json!({"StreamName": "p", "ShardCount": 1, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}});
     assert_eq!(service.refused("CreateStream", both).await.0, "ValidationException");
     assert_eq!(service.refused("CreateStream", json!({"StreamName": "p"})).await.0, "ValidationException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_scaled_cannot_be_scaled_again_yet() {
+    let service = Service::without_lifecycle().await;
+    tokio::spawn(service.engine.clone().run_lifecycle(Duration::from_secs(1)));
+    let create = json!({"StreamName": "s", "StreamModeDetails": {"StreamMode": "ON_DEMAND"}});
+    service.call("CreateStream", create).await;
+    active(&service, "s").await;
+    commit(&service, "ENABLED").await;
+    let warm = |mibps: i64| json!({"StreamName": "s", "WarmThroughputMiBps": mibps});
+    service.call("UpdateStreamWarmThroughput", warm(6)).await;
+    assert_eq!(service.refused("UpdateStreamWarmThroughput", warm(7)).await.0, "ResourceInUseException");
+    active(&service, "s").await;
+    service.call("UpdateStreamWarmThroughput", warm(7)).await;
 }
 
 #[tokio::test]

@@ -16,8 +16,8 @@ edit. `cargo xtask tidy` says when it is stale, and the services' tests hold it 
 - *partly*: some values are refused, with an error that says so.
 - *refused*: asking for it is an error that says so. A value that asks for nothing (an empty list, the default) is taken.
 - *no effect*: it is taken, and nothing comes of it, for the reason given.
-- *tests*: the kinds of tests that name the operation: golden ones beside the service (Lambda's name paths instead), and official
-  SDKs against the real process.
+- *tests*: the kinds of tests that name the operation: golden ones beside the service (Kinesis' in JSON and CBOR over
+  HTTP/1.1 and HTTP/2, Lambda's name paths), and official SDKs against the real process.
 
 An operation that is not supported answers `UnknownOperationException`, whatever its parameters.
 ";
