@@ -3,6 +3,7 @@
 import http.client
 import json
 import pathlib
+import re
 import socket
 import tempfile
 import unittest
@@ -240,6 +241,23 @@ class FunctionUrls(ServerCase):
         self.functions.put_function_concurrency(FunctionName="url-throttled", ReservedConcurrentExecutions=0)
         status, _, body = call(url)
         self.assertEqual((status, json.loads(body)), (429, {"Message": "Rate Exceeded."}))
+
+    def test_requests_are_measured_by_function(self):
+        url = self.url("url-measured", ANSWERS)
+        self.url("url-unasked", ANSWERS)
+        for path, status in [("/", 201), ("/", 201), ("/fails", 502)]:
+            self.assertEqual(call(url, path)[0], status)
+        self.functions.put_function_concurrency(FunctionName="url-measured", ReservedConcurrentExecutions=0)
+        self.assertEqual(call(url)[0], 429)
+        found = dict(re.findall(r'^millstream_lambda_url_(\w+)\{function_name="url-measured",.*\} (\S+)$', self.metrics(), re.M))
+        self.assertGreater(float(found.pop("request_latency_milliseconds_sum")), 0)
+        self.assertEqual(found, {"requests_total": "4", "4xx_total": "1", "5xx_total": "1", "request_latency_milliseconds_count": "4"})
+        self.assertNotIn('requests_total{function_name="url-unasked"', self.metrics())
+        self.functions.delete_function(FunctionName="url-measured")
+        self.assertNotIn("url-measured", self.metrics())
+
+    def metrics(self):
+        return urllib.request.urlopen(f"{self.server.address}/_millstream/metrics").read().decode()
 
     def test_urls_and_policies_outlive_a_restart(self):
         with tempfile.TemporaryDirectory(prefix="millstream-urls-") as directory:

@@ -37,19 +37,28 @@ pub(crate) async fn answer(
     body: Incoming,
 ) -> Answer {
     let started = front.clock.monotonic();
-    let answer = run(front, arrived, (id, path), body).await;
+    let target = front.lambda.function_url_target(&id.to_ascii_lowercase());
+    let answer = if let Some(target) = &target {
+        run(front, arrived, (target, path), body).await
+    } else {
+        body::discard(body);
+        UrlAnswer::unknown()
+    };
     let took = front.clock.monotonic().saturating_sub(started);
+    if let Some(target) = &target {
+        front.lambda.count_url(target, answer.status, took);
+    }
     tell(front, arrived, &answer, took);
     written(answer)
 }
 
-async fn run(front: &Front, arrived: &Arrived<'_>, (id, path): (&str, &str), body: Incoming) -> UrlAnswer {
+async fn run(
+    front: &Front,
+    arrived: &Arrived<'_>,
+    (target, path): (&UrlTarget, &str),
+    body: Incoming,
+) -> UrlAnswer {
     let parts = arrived.parts;
-    let lower = id.to_ascii_lowercase();
-    let Some(target) = front.lambda.function_url_target(&lower) else {
-        body::discard(body);
-        return UrlAnswer::unknown();
-    };
     let headers: Vec<_> = parts.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
     let host = parts.uri.authority().map(http::uri::Authority::as_str);
@@ -71,7 +80,7 @@ async fn run(front: &Front, arrived: &Arrived<'_>, (id, path): (&str, &str), bod
         body::discard(body);
         return answer;
     }
-    let signer = match signer(front, arrived, &target) {
+    let signer = match signer(front, arrived, target) {
         Ok(signer) => signer,
         Err(mut refused) => {
             body::discard(body);
@@ -89,7 +98,7 @@ async fn run(front: &Front, arrived: &Arrived<'_>, (id, path): (&str, &str), bod
     };
     let now = request.now;
     let caller = match signer {
-        None => anybody(front, arrived, &target),
+        None => anybody(front, arrived, target),
         Some(signer) => match signer.verify(&front.keyring, parts, (&body.bytes, arrived.peer), now) {
             Ok(caller) => Some(caller),
             Err(error) => {
@@ -99,7 +108,7 @@ async fn run(front: &Front, arrived: &Arrived<'_>, (id, path): (&str, &str), bod
             }
         },
     };
-    front.lambda.call_url(&target, caller.as_ref(), request, &body.bytes).await
+    front.lambda.call_url(target, caller.as_ref(), request, &body.bytes).await
 }
 
 /// A header's value: UTF-8, or else each byte a character, as HTTP once had it.

@@ -18,6 +18,9 @@ pub const ENVIRONMENT_BYTES: usize = 4_096;
 /// Layers of a function.
 pub const LAYERS: usize = 5;
 
+/// Functions whose URLs' requests are counted one by one.
+pub const METERED_URLS: usize = 1_000;
+
 /// What stands before the body of a streamed answer of a function URL, in bytes: status, headers and cookies as JSON.
 pub const URL_PRELUDE_BYTES: usize = 2 * URL_HEADER_BYTES;
 

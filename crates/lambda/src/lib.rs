@@ -30,6 +30,7 @@ mod upload;
 mod url_answer;
 mod url_call;
 mod url_cors;
+mod url_meter;
 mod url_stream;
 mod urls;
 mod versions;

@@ -1,6 +1,7 @@
 //! What CloudWatch would show of functions, for Prometheus. `docs/metrics.md` says which is which.
 
 use crate::Lambda;
+use crate::url_meter::UrlCounts;
 use millstream_functions::FunctionCounts;
 use millstream_types::Arn;
 use std::collections::BTreeMap;
@@ -20,14 +21,14 @@ enum Show {
     Share(u32, u32),
 }
 
-struct Family {
+struct Family<T> {
     /// Behind [`PREFIX`], before the suffix that its kind has.
     name: &'static str,
     cloudwatch: &'static str,
-    show: fn(&FunctionCounts) -> Show,
+    show: fn(&T) -> Show,
 }
 
-const FAMILIES: [Family; 10] = [
+const FAMILIES: [Family<FunctionCounts>; 10] = [
     Family { name: "invocations", cloudwatch: "Invocations", show: |f| Show::Total(f.invocations) },
     Family { name: "errors", cloudwatch: "Errors", show: |f| Show::Total(f.errors) },
     Family { name: "throttles", cloudwatch: "Throttles", show: |f| Show::Total(f.throttles) },
@@ -68,43 +69,72 @@ const FAMILIES: [Family; 10] = [
     },
 ];
 
+const URL_FAMILIES: [Family<UrlCounts>; 4] = [
+    Family { name: "url_requests", cloudwatch: "UrlRequestCount", show: |url| Show::Total(url.requests) },
+    Family { name: "url_4xx", cloudwatch: "Url4xxCount", show: |url| Show::Total(url.client_errors) },
+    Family { name: "url_5xx", cloudwatch: "Url5xxCount", show: |url| Show::Total(url.server_errors) },
+    Family {
+        name: "url_request_latency_milliseconds",
+        cloudwatch: "UrlRequestLatency",
+        show: |url| Show::Times(url.latency, url.requests),
+    },
+];
+
 const ITERATOR_AGE: &str = "iterator_age_milliseconds";
 const UNRESERVED: &str = "unreserved_concurrent_executions";
+
+/// All that is shown. What is of a function comes with its labels.
+struct Measured {
+    functions: Vec<(String, FunctionCounts)>,
+    urls: Vec<(String, UrlCounts)>,
+    ages: BTreeMap<String, u64>,
+    unreserved: u64,
+}
 
 impl Lambda {
     /// Appends what was measured of all functions, in the OpenMetrics text format.
     pub fn write_metrics(&self, text: &mut String) {
-        let counts = self.functions().counts();
-        let mut ages: BTreeMap<String, u64> = BTreeMap::new();
         let state = self.control().state();
+        let mut ages: BTreeMap<String, u64> = BTreeMap::new();
         for lane in self.mappings().statuses() {
             let Some(function) = state.functions.get(&lane.function) else { continue };
             let age = ages.entry(labels(&function.arn)).or_default();
             *age = (*age).max(lane.iterator_age_ms);
         }
-        if let Err(error) = write_all(text, &counts, &ages, self.functions().unreserved_running()) {
+        let living = state.functions.values().map(|function| function.arn.as_str()).collect();
+        let counts = self.functions().counts().into_iter();
+        let measured = Measured {
+            functions: counts.map(|counts| (labels(&counts.arn), counts)).collect(),
+            urls: self
+                .url_meters()
+                .counts(&living)
+                .into_iter()
+                .map(|(arn, url)| (labels(&arn), url))
+                .collect(),
+            ages,
+            unreserved: self.functions().unreserved_running(),
+        };
+        if let Err(error) = write_all(text, &measured) {
             tracing::error!(%error, "metrics could not be written");
         }
     }
 }
 
-fn write_all(
-    text: &mut String,
-    counts: &[FunctionCounts],
-    ages: &BTreeMap<String, u64>,
-    unreserved: u64,
-) -> fmt::Result {
+fn write_all(text: &mut String, measured: &Measured) -> fmt::Result {
     for family in &FAMILIES {
-        family.write(text, counts)?;
+        family.write(text, &measured.functions)?;
     }
-    if !ages.is_empty() {
+    for family in &URL_FAMILIES {
+        family.write(text, &measured.urls)?;
+    }
+    if !measured.ages.is_empty() {
         head(text, ITERATOR_AGE, "IteratorAge", "gauge")?;
-        for (labels, age) in ages {
+        for (labels, age) in &measured.ages {
             writeln!(text, "{PREFIX}{ITERATOR_AGE}{{{labels}}} {age}")?;
         }
     }
     head(text, UNRESERVED, "UnreservedConcurrentExecutions", "gauge")?;
-    writeln!(text, "{PREFIX}{UNRESERVED} {unreserved}")
+    writeln!(text, "{PREFIX}{UNRESERVED} {}", measured.unreserved)
 }
 
 fn head(text: &mut String, name: &str, cloudwatch: &str, kind: &str) -> fmt::Result {
@@ -113,6 +143,15 @@ fn head(text: &mut String, name: &str, cloudwatch: &str, kind: &str) -> fmt::Res
 }
 
 impl Show {
+    #[cfg(test)]
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Total(_) => "_total",
+            Self::Times(..) => "_sum`, `_count",
+            Self::Now(_) | Self::Share(..) => "",
+        }
+    }
+
     fn kind(self) -> &'static str {
         match self {
             Self::Total(_) => "counter",
@@ -122,12 +161,12 @@ impl Show {
     }
 }
 
-impl Family {
+impl<T> Family<T> {
     /// Nothing if there are no functions.
-    fn write(&self, text: &mut String, counts: &[FunctionCounts]) -> fmt::Result {
+    fn write(&self, text: &mut String, counts: &[(String, T)]) -> fmt::Result {
         let name = self.name;
-        for (place, function) in counts.iter().enumerate() {
-            let (show, labels) = ((self.show)(function), labels(&function.arn));
+        for (place, (labels, function)) in counts.iter().enumerate() {
+            let show = (self.show)(function);
             if place == 0 {
                 head(text, name, self.cloudwatch, show.kind())?;
             }
@@ -190,12 +229,10 @@ mod tests {
             assert!(page.contains(&row), "{row}");
         };
         for family in &FAMILIES {
-            let suffix = match (family.show)(&counts()) {
-                Show::Total(_) => "_total",
-                Show::Times(..) => "_sum`, `_count",
-                Show::Now(_) | Show::Share(..) => "",
-            };
-            has(family.name, family.cloudwatch, suffix);
+            has(family.name, family.cloudwatch, (family.show)(&counts()).suffix());
+        }
+        for family in &URL_FAMILIES {
+            has(family.name, family.cloudwatch, (family.show)(&UrlCounts::default()).suffix());
         }
         has(ITERATOR_AGE, "IteratorAge", "");
         has(UNRESERVED, "UnreservedConcurrentExecutions", "");
@@ -206,7 +243,19 @@ mod tests {
         let mut text = String::new();
         let labels = labels(&counts().arn);
         assert_eq!(labels, "function_name=\"f\",account_id=\"111122223333\",region=\"eu-west-1\"");
-        write_all(&mut text, &[counts()], &BTreeMap::from([(labels.clone(), 7)]), 5).unwrap();
+        let url = UrlCounts {
+            requests: 9,
+            client_errors: 2,
+            server_errors: 1,
+            latency: Duration::from_micros(2_500),
+        };
+        let measured = Measured {
+            functions: vec![(labels.clone(), counts())],
+            urls: vec![(labels.clone(), url)],
+            ages: BTreeMap::from([(labels.clone(), 7)]),
+            unreserved: 5,
+        };
+        write_all(&mut text, &measured).unwrap();
         for line in [
             "# TYPE millstream_lambda_invocations counter".to_owned(),
             format!("millstream_lambda_invocations_total{{{labels}}} 3"),
@@ -222,6 +271,12 @@ mod tests {
             format!("millstream_lambda_provisioned_concurrency_spillover_invocations_total{{{labels}}} 1"),
             format!("millstream_lambda_provisioned_concurrent_executions{{{labels}}} 1"),
             format!("millstream_lambda_provisioned_concurrency_utilization{{{labels}}} 0.25"),
+            format!("millstream_lambda_url_requests_total{{{labels}}} 9"),
+            format!("millstream_lambda_url_4xx_total{{{labels}}} 2"),
+            format!("millstream_lambda_url_5xx_total{{{labels}}} 1"),
+            "# TYPE millstream_lambda_url_request_latency_milliseconds summary".to_owned(),
+            format!("millstream_lambda_url_request_latency_milliseconds_sum{{{labels}}} 2.500"),
+            format!("millstream_lambda_url_request_latency_milliseconds_count{{{labels}}} 9"),
             format!("millstream_lambda_iterator_age_milliseconds{{{labels}}} 7"),
             "millstream_lambda_unreserved_concurrent_executions 5".to_owned(),
         ] {

@@ -2,6 +2,7 @@ use crate::buckets::Buckets;
 use crate::error::{Failure, stored_code};
 use crate::links::LinkKey;
 use crate::ops;
+use crate::url_meter::UrlMeters;
 use crate::urls::UrlIndex;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -40,6 +41,7 @@ pub struct Lambda {
     /// The account and region that requests mean.
     home: Arc<Home>,
     urls: Arc<UrlIndex>,
+    url_meters: Arc<UrlMeters>,
     pub(crate) links: Option<LinkKey>,
     pub(crate) buckets: Option<Arc<HeldBuckets>>,
 }
@@ -91,8 +93,14 @@ impl Lambda {
     /// that was uploaded and whose function is not yet written down looks like one that nothing refers to.
     pub async fn start(options: Options) -> Self {
         let home = Arc::new(options.home.clone());
-        let lambda =
-            Self { inner: Arc::new(options), home, urls: Arc::default(), links: None, buckets: None };
+        let lambda = Self {
+            inner: Arc::new(options),
+            home,
+            urls: Arc::default(),
+            url_meters: Arc::default(),
+            links: None,
+            buckets: None,
+        };
         lambda.sweep().await;
         lambda
     }
@@ -210,6 +218,10 @@ impl Lambda {
 
     pub(crate) fn endpoint(&self) -> &str {
         &self.inner.endpoint
+    }
+
+    pub(crate) fn url_meters(&self) -> &UrlMeters {
+        &self.url_meters
     }
 
     pub(crate) fn urls(&self) -> &UrlIndex {

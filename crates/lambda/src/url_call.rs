@@ -50,6 +50,11 @@ impl UrlTarget {
         self.found.url.settings.auth == UrlAuth::Iam
     }
 
+    /// Without a version or an alias.
+    pub(crate) fn function_arn(&self) -> &str {
+        &self.found.function.arn
+    }
+
     /// Where it is.
     pub fn home(&self) -> &Home {
         &self.found.home
