@@ -24,6 +24,13 @@ pub const SUBSCRIPTION_IDLE: Duration = Duration::from_secs(4);
 pub const EVENT_BYTES: usize = 1 << 20;
 pub const EVENT_RECORDS: usize = 10_000;
 
+/// Events of subscriptions that are made or wait for their clients, all together, in KiB. Where there is no room, records wait in
+/// the log.
+pub const EVENTS_KIB: usize = 1 << 20;
+
+/// What a record may add to an event besides its bytes: its sequence number, its time and the names of its members.
+pub const EVENT_RECORD_OVERHEAD: usize = 256;
+
 /// Log shards made or dropped at the same time when a stream comes or goes.
 pub const SHARDS_AT_ONCE: usize = 1_000;
 

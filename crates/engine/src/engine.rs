@@ -1,6 +1,6 @@
 use crate::scaling::{Meters, ScalingSettings};
 use crate::steady_time::SteadyTime;
-use crate::subscribe::Registry;
+use crate::subscribe::{Registry, Rooms};
 use millstream_control::Stream;
 use millstream_control_node::ControlHandle;
 use millstream_host::Clock;
@@ -44,6 +44,7 @@ pub struct Engine {
     pub(crate) control: ControlHandle,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) subscriptions: Arc<Registry>,
+    pub(crate) rooms: Rooms,
     pub(crate) retention: Arc<SteadyTime>,
     /// Where the records of streams that distribute by themselves go next.
     pub(crate) turn: Arc<AtomicUsize>,
@@ -59,11 +60,18 @@ impl Engine {
             control,
             clock,
             subscriptions: Arc::default(),
+            rooms: Rooms::default(),
             retention,
             turn: Arc::default(),
             meters: Arc::default(),
             vault: Vault::default(),
         }
+    }
+
+    /// With other room than [`crate::caps::EVENTS_KIB`] for the events of subscriptions.
+    #[must_use]
+    pub fn with_room_for_events(self, kib: usize) -> Self {
+        Self { rooms: Rooms::of_kib(kib), ..self }
     }
 
     /// With the keys that streams are encrypted with.

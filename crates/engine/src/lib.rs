@@ -31,4 +31,4 @@ pub use read::{Page, PageLimit, Start};
 pub use record::Record;
 pub use router::hash_of;
 pub use scaling::ScalingSettings;
-pub use subscribe::{Event, SubscribeError, Subscription, SubscriptionEnd};
+pub use subscribe::{Event, Room, SubscribeError, Subscription, SubscriptionEnd};

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Who reads which shard by enhanced fan-out: at most one subscription per consumer and shard.
@@ -89,11 +89,51 @@ pub enum SubscriptionEnd {
 }
 
 /// What a subscription delivers; a page without records says that it is alive and how far behind it is.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Event {
     pub page: Page,
     /// The stream as it was at the event (its child shards, at the end of a shard).
     pub stream: Arc<Stream>,
+    pub room: Room,
+}
+
+/// The memory that an event and what is made of it may take. It is given back when this is dropped.
+#[derive(Debug, Default)]
+pub struct Room(Option<OwnedSemaphorePermit>);
+
+impl Room {
+    /// Keep only what so many bytes need.
+    pub fn shrink(&mut self, bytes: usize) {
+        if let Some(permit) = &mut self.0 {
+            let more = permit.num_permits().saturating_sub(bytes.div_ceil(1_024));
+            drop(permit.split(more));
+        }
+    }
+}
+
+/// The memory for the events of all subscriptions ([`caps::EVENTS_KIB`]).
+#[derive(Clone, Debug)]
+pub(crate) struct Rooms(Arc<Semaphore>);
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self::of_kib(caps::EVENTS_KIB)
+    }
+}
+
+impl Rooms {
+    pub(crate) fn of_kib(kib: usize) -> Self {
+        Self(Arc::new(Semaphore::new(kib)))
+    }
+
+    /// Room for whatever an event of the stream can be: base64 needs four bytes for three.
+    async fn take(&self, stream: &Stream, limit: PageLimit) -> Room {
+        let record = usize::try_from(stream.max_record_kib).unwrap_or(usize::MAX).saturating_mul(1_024);
+        let bytes = limit.bytes.max(record).saturating_mul(4).div_ceil(3);
+        let bytes = bytes.saturating_add(limit.records.saturating_mul(caps::EVENT_RECORD_OVERHEAD));
+        let kib = u32::try_from(bytes.div_ceil(1_024).min(caps::EVENTS_KIB)).unwrap_or(u32::MAX);
+        Room(self.0.clone().acquire_many_owned(kib).await.ok())
+    }
 }
 
 /// One consumer's reading of one shard, woken by the shard's durable tail.
@@ -110,6 +150,8 @@ pub struct Subscription {
     next: Position,
     ends: Instant,
     limit: PageLimit,
+    /// How far behind it was at the last event.
+    behind_millis: u64,
     /// The shard's end was delivered.
     ended: bool,
 }
@@ -146,6 +188,7 @@ impl Engine {
             next: from,
             ends: Instant::now() + caps::SUBSCRIPTION_LIFE,
             limit: PageLimit { records: caps::EVENT_RECORDS, bytes: caps::EVENT_BYTES },
+            behind_millis: 0,
             ended: false,
         })
     }
@@ -172,17 +215,29 @@ impl Subscription {
             if self.ended {
                 return Err(SubscriptionEnd::ShardEnd);
             }
+            let room = tokio::select! {
+                biased;
+                room = self.engine.rooms.take(&stream, self.limit) => room,
+                _ = self.taken_over.changed() => return Err(SubscriptionEnd::TakenOver),
+                () = sleep_until(self.ends) => return Err(SubscriptionEnd::Expired),
+                () = &mut idle => {
+                    let page = Page { next: self.next, behind_millis: self.behind_millis, ..Page::default() };
+                    return Ok(Event { page, stream, room: Room::default() });
+                }
+            };
             let page = self.engine.read(&stream, &self.shard, self.next, self.limit).await?;
             self.next = page.next;
             self.ended = page.at_end;
+            self.behind_millis = page.behind_millis;
             if page.at_end {
                 // It may have been closed since the stream was looked up, and its children are to be told.
                 let stream = self.engine.current(&stream).map_err(|_gone| SubscriptionEnd::Gone)?;
-                return Ok(Event { page, stream });
+                return Ok(Event { page, stream, room });
             }
             if !page.records.is_empty() {
-                return Ok(Event { page, stream });
+                return Ok(Event { page, stream, room });
             }
+            drop(room);
             loop {
                 tokio::select! {
                     biased;
@@ -203,7 +258,7 @@ impl Subscription {
                         }
                     }
                     () = sleep_until(self.ends) => return Err(SubscriptionEnd::Expired),
-                    () = &mut idle => return Ok(Event { page, stream }),
+                    () = &mut idle => return Ok(Event { page, stream, room: Room::default() }),
                 }
             }
         }

@@ -1,30 +1,35 @@
 use crate::caps;
+use crate::line::{Line, Watch};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Either, StreamBody};
+use http_body_util::{BodyExt, Either};
 use hyper::body::Incoming;
 use millstream_host::Buffer;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-type Frames = StreamBody<BoxStream<'static, Result<Frame<Bytes>, Infallible>>>;
-
-/// An answer's body: all of it, or frames as they come.
-pub(crate) type AnswerBody = Either<Whole, Frames>;
+/// An answer's body: all of it, or pieces as they come.
+pub(crate) type AnswerBody = Either<Whole, Pieces>;
 
 pub(crate) type Answer = Response<AnswerBody>;
 
-/// A body that is there, handed out in pieces, with its share of the memory that answers may take: given back as the
-/// client takes the last of it.
+/// A body that is there, handed out in pieces.
 #[derive(Debug)]
 pub(crate) struct Whole {
     rest: Bytes,
-    _share: Option<OwnedSemaphorePermit>,
+    watch: Option<Watch>,
+}
+
+/// A body that comes in pieces.
+pub(crate) struct Pieces {
+    stream: BoxStream<'static, Bytes>,
+    watch: Option<Watch>,
 }
 
 /// A client that reads slowly has one of these buffered, not the whole answer.
@@ -41,6 +46,9 @@ impl Body for Whole {
         if self.rest.is_empty() {
             return Poll::Ready(None);
         }
+        if let Some(watch) = &self.watch {
+            watch.given();
+        }
         let piece = PIECE.min(self.rest.len());
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(piece)))))
     }
@@ -54,18 +62,65 @@ impl Body for Whole {
     }
 }
 
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(watch) = &self.watch {
+            watch.wanted();
+        }
+        let piece = ready!(self.stream.poll_next_unpin(context));
+        if let Some(watch) = &self.watch {
+            watch.given();
+        }
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+/// Bytes with their share of the memory that answers may take: given back as the connection has sent the last of them.
+struct Shared {
+    bytes: Bytes,
+    _share: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 pub(crate) fn whole(bytes: Bytes) -> AnswerBody {
-    Either::Left(Whole { rest: bytes, _share: None })
+    Either::Left(Whole { rest: bytes, watch: None })
 }
 
 /// A body with its share of memory, of which only what it needs is kept.
 pub(crate) fn whole_with(bytes: Bytes, share: Option<OwnedSemaphorePermit>) -> AnswerBody {
     let share = share.and_then(|mut share| share.split(bytes.len().div_ceil(1_024).min(share.num_permits())));
-    Either::Left(Whole { rest: bytes, _share: share })
+    let bytes = match share {
+        Some(share) => Bytes::from_owner(Shared { bytes, _share: share }),
+        None => bytes,
+    };
+    whole(bytes)
 }
 
 pub(crate) fn frames(frames: BoxStream<'static, Bytes>) -> AnswerBody {
-    Either::Right(StreamBody::new(frames.map(|frame| Ok(Frame::data(frame))).boxed()))
+    Either::Right(Pieces { stream: frames, watch: None })
+}
+
+/// The body, which closes its connection if the client does not take it. What fits into one piece is left to the connection.
+pub(crate) fn watched(mut body: AnswerBody, line: &Arc<Line>) -> AnswerBody {
+    match &mut body {
+        Either::Left(whole) if whole.rest.len() > PIECE => {
+            whole.watch = Some(Watch::start(line, caps::ANSWER_STALL));
+        }
+        Either::Left(_) => {}
+        Either::Right(pieces) => pieces.watch = Some(Watch::start(line, caps::EVENTS_STALL)),
+    }
+    body
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -41,6 +41,14 @@ pub const LOGS_ANSWER_KIB: u32 = 8 << 10;
 /// How long GetRecords waits for its share of that before the client is throttled.
 pub const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
+/// How long an answer waits for its client to take some of it before the connection is closed. A subscription waits a little
+/// longer than it lives (five minutes): consumers process what they have before they take more.
+pub const ANSWER_STALL: Duration = Duration::from_mins(1);
+pub const EVENTS_STALL: Duration = Duration::from_mins(6);
+
+/// How long a connection tries to send before it is given up.
+pub const SEND_STALL: Duration = EVENTS_STALL;
+
 /// What of a refused request's body is read and thrown away, so that the client gets to read why.
 pub const DISCARD: usize = 100 << 20;
 pub const DISCARD_TIME: Duration = Duration::from_secs(10);

@@ -11,6 +11,7 @@ mod caller;
 mod fault_steps;
 mod faults;
 mod function_urls;
+mod line;
 mod logs_steps;
 mod metrics;
 mod operator;

@@ -1,8 +1,9 @@
 //! A request's way through the server, in order: route, body, service, answer.
 
 use crate::access::Peer;
-use crate::body::{self, Answer, BodyError, frames, whole, whole_with};
+use crate::body::{self, Answer, BodyError, frames, watched, whole, whole_with};
 use crate::faults::{Faults, RecordFaults, THROTTLED};
+use crate::line::Line;
 use crate::metrics::Metrics;
 use crate::operator::{self, Health};
 use crate::route::{Route, route};
@@ -192,6 +193,7 @@ pub(crate) struct Served {
 pub(crate) async fn answer(
     served: Arc<Served>,
     peer: Peer,
+    line: Arc<Line>,
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     let front = &*served.front;
@@ -233,7 +235,7 @@ pub(crate) async fn answer(
     let id = HeaderValue::from_str(&request_id).unwrap_or(HeaderValue::from_static(""));
     answer.headers_mut().entry(REQUEST_ID).or_insert(id.clone());
     answer.headers_mut().insert(EXTENDED_REQUEST_ID, id);
-    Ok(answer)
+    Ok(answer.map(|body| watched(body, &line)))
 }
 
 /// A request's head and what else is known of it.

@@ -1,4 +1,5 @@
 use crate::access::Peer;
+use crate::line::{Line, Sending};
 use crate::pipeline::{Front, Served};
 use crate::tls::Tls;
 use crate::{caps, pipeline};
@@ -10,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Where connections come from: a port, or what a simulated network has in its place.
@@ -119,36 +120,48 @@ fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     builder: &Builder<TokioExecutor>,
     watcher: Watcher,
 ) -> impl Future<Output = ()> + Send + use<S> {
-    let asked = Arc::new(Notify::new());
+    let line = Arc::new(Line::default());
     let service = {
-        let asked = asked.clone();
+        let line = line.clone();
         service_fn(move |request| {
-            asked.notify_one();
+            line.asked.notify_one();
             // On the heap for as long as it lasts: hyper keeps the room for one in every connection, also in those
             // that are silent.
-            Box::pin(pipeline::answer(served.clone(), peer, request))
+            Box::pin(pipeline::answer(served.clone(), peer, line.clone(), request))
         })
     };
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(Sending::new(stream)), service);
     // On the heap by itself: moved into the task and pinned there, it would have its room twice.
     let mut connection = Box::pin(watcher.watch(connection.into_owned()));
     async move {
         // What comes before the first request has no time limit of hyper's: a client that says nothing, or half of
         // HTTP/2's greeting, would stay for ever.
-        let asked_in_time =
-            Box::pin(
-                async move { tokio::time::timeout(caps::FIRST_REQUEST, asked.notified()).await.is_ok() },
-            );
+        let asked_in_time = Box::pin(async {
+            tokio::time::timeout(caps::FIRST_REQUEST, line.asked.notified()).await.is_ok()
+        });
         let ended = tokio::select! {
             biased;
             ended = &mut connection => Some(ended),
             // Its timer is let go here: a connection may be silent for long after its first request.
-            in_time = asked_in_time => if in_time { Some(connection.await) } else { None },
+            in_time = asked_in_time => {
+                if !in_time {
+                    tracing::debug!("a connection brought no request and is closed");
+                    return;
+                }
+                tokio::select! {
+                    biased;
+                    ended = &mut connection => Some(ended),
+                    () = line.stuck.notified() => None,
+                }
+            }
         };
         match ended {
             Some(Ok(())) => {}
             Some(Err(error)) => tracing::debug!(%error, "a connection ended badly"),
-            None => tracing::debug!("a connection brought no request and is closed"),
+            None => {
+                let client = peer.address;
+                tracing::info!(?client, "a client does not read what it asked for: its connection is closed");
+            }
         }
     }
 }

@@ -7,23 +7,17 @@ use ciborium::Value as Cbor;
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use millstream_engine::Engine;
-use millstream_front::{Front, Health, Listener, Metrics, Options, serve};
-use millstream_functions::{CodeStore, Functions, Isolation};
-use millstream_host::clock::{Clock, SystemClock};
-use millstream_host::threads;
 use millstream_kinesis::{Answer, Kinesis};
-use millstream_lambda::Lambda;
-use millstream_log::MemoryLog;
-use millstream_types::Home;
 use millstream_wire::event_stream;
+use port::Server;
 use serde_json::{Map, Number, Value};
-use std::sync::{Arc, LazyLock};
-use std::{io, process};
+use std::process;
+use std::sync::LazyLock;
 use tokio::io::DuplexStream;
-use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
-use tokio_util::sync::{CancellationToken, DropGuard};
+
+mod port {
+    include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/port.rs"));
+}
 
 const WAYS: [&str; 4] = ["json-http1", "json-http2", "cbor-http1", "cbor-http2"];
 const CBOR_TYPE: &str = "application/x-amz-cbor-1.1";
@@ -69,16 +63,8 @@ pub(crate) async fn call(
 ) -> Result<Answer, (String, String)> {
     let way = *WAY;
     let body = if way.cbor { encoded(operation, input) } else { input.to_string().into() };
-    let (sender, receiver) = mpsc::channel(1);
-    let shutdown = CancellationToken::new();
-    let ended = shutdown.clone().drop_guard();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let metrics = Metrics::new(Vec::new());
-    let front = Front::new(kinesis.clone(), LAMBDA.0.clone(), Arc::new(Well), metrics, clock, false);
-    let options = Options { open_files: 1_000, tls: None, inner: false };
-    tokio::spawn(serve(Port(receiver), Arc::new(front), options, shutdown));
-    let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    sender.send(theirs).await.expect("the server listens");
+    let server = Server::of(kinesis);
+    let ours = server.connect().await;
     let content_type = if way.cbor { CBOR_TYPE } else { JSON_TYPE };
     let home = kinesis.home();
     let request = http::Request::post("http://localhost/")
@@ -100,7 +86,7 @@ pub(crate) async fn call(
     let status = answer.status();
     if kind == event_stream::CONTENT_TYPE {
         assert_eq!(status, 200);
-        return Ok(Answer::Events(frames(answer.into_body(), (sender, ended)).boxed()));
+        return Ok(Answer::Events(frames(answer.into_body(), server).boxed()));
     }
     assert_eq!(kind, content_type, "{operation} answers as it was asked");
     let body = answer.into_body().collect().await.expect("a whole body").to_bytes();
@@ -129,10 +115,9 @@ async fn sent(way: Way, io: DuplexStream, request: http::Request<Full<Bytes>>) -
     sender.send_request(request).await.expect("an answer")
 }
 
-type Held = (mpsc::Sender<DuplexStream>, DropGuard);
 
 /// The frames of an event stream, one by one, with payloads in JSON. The server lives as long as somebody reads.
-fn frames(body: Body, held: Held) -> impl futures_util::Stream<Item = Bytes> {
+fn frames(body: Body, held: Server) -> impl futures_util::Stream<Item = Bytes> {
     stream::unfold((body, BytesMut::new(), held), |(mut body, mut read, held)| async move {
         loop {
             let length = read.first_chunk::<4>().map(|length| u32::from_be_bytes(*length) as usize);
@@ -229,72 +214,4 @@ fn decoded(value: Cbor) -> Value {
         }
         other => other.deserialized().expect("CBOR has a form in JSON"),
     }
-}
-
-/// Where the service is asked, in memory.
-struct Port(mpsc::Receiver<DuplexStream>);
-
-impl Listener for Port {
-    type Connection = DuplexStream;
-
-    async fn accept(&mut self) -> io::Result<DuplexStream> {
-        match self.0.recv().await {
-            Some(connection) => Ok(connection),
-            None => std::future::pending().await,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Well;
-
-impl Health for Well {
-    fn trouble(&self) -> Option<String> {
-        None
-    }
-
-    fn facts(&self) -> Vec<(&'static str, String)> {
-        Vec::new()
-    }
-}
-
-/// The front cannot be put together without it, and nobody here calls it. It has a runtime of its own, as each test has.
-static LAMBDA: LazyLock<(Lambda, Runtime)> = LazyLock::new(|| {
-    let made = threads::spawn("lambda", || {
-        let runtime = Runtime::new().expect("a runtime");
-        (runtime.block_on(lambda()), runtime)
-    });
-    made.expect("a thread").join().expect("Lambda starts")
-});
-
-async fn lambda() -> Lambda {
-    let clock = Arc::new(SystemClock::default());
-    let log = Arc::new(MemoryLog::new());
-    let control = millstream_control_node::open(log.clone(), clock.clone()).await.expect("a control node");
-    let engine = Engine::new(log, control.clone(), clock);
-    let code = CodeStore::temporary().expect("a directory for code");
-    let options = millstream_functions::Options { isolation: Isolation::Process, ..Default::default() };
-    let functions = Functions::start(code, options).await.expect("functions are prepared");
-    let destinations = Arc::new(millstream_mapping::NoDestinations);
-    let mappings = millstream_mapping::Mappings::start(millstream_mapping::Options {
-        engine: engine.clone(),
-        functions: functions.clone(),
-        destinations: destinations.clone(),
-    });
-    let events = millstream_events::Events::start(millstream_events::Options {
-        engine: engine.clone(),
-        functions: functions.clone(),
-        destinations,
-        home: Home::default(),
-    });
-    Lambda::start(millstream_lambda::Options {
-        control,
-        engine,
-        functions,
-        mappings,
-        events,
-        home: Home::default(),
-        endpoint: "http://localhost".to_owned(),
-    })
-    .await
 }

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream;
 use millstream_api_kinesis::{self as api, ErrorCode};
-use millstream_control::ConsumerStatus;
-use millstream_engine::{Event, Record, SubscribeError, Subscription, SubscriptionEnd};
+use millstream_control::{ConsumerStatus, Stream};
+use millstream_engine::{Event, Page, Record, Room, SubscribeError, Subscription, SubscriptionEnd};
 use millstream_shapes::{Codec, Empty, Encode, Encoder, ErrorName};
 use millstream_types::{LogShard, SequenceNumber, ShardId};
 use millstream_wire::{error_body, event_stream};
@@ -96,11 +96,10 @@ async fn next_frame<C: Codec>(frames: Option<Frames<C>>) -> Option<(Bytes, Optio
             if let Some(meter) = &frames.meter {
                 meter.event(&event.stream, frames.shard, &event.page, frames.service.minute());
             }
-            let body = frames.codec.encode(&event_shape(event, frames.shard));
-            Some((
-                event_stream::event(api::SubscribeToShardEvent::EVENT_TYPE, C::CONTENT_TYPE, &body),
-                Some(frames),
-            ))
+            let Event { page, stream, room } = event;
+            let body = frames.codec.encode(&event_shape(page, &stream, frames.shard));
+            let frame = event_stream::event(api::SubscribeToShardEvent::EVENT_TYPE, C::CONTENT_TYPE, &body);
+            Some((held(frame, room), Some(frames)))
         }
         Err(SubscriptionEnd::Expired | SubscriptionEnd::ShardEnd) => None,
         Err(SubscriptionEnd::TakenOver) => {
@@ -121,6 +120,18 @@ async fn next_frame<C: Codec>(frames: Option<Frames<C>>) -> Option<(Bytes, Optio
             Some((exception(&frames.codec, &failure), None))
         }
     }
+}
+
+/// A frame that has its share of memory until the connection has sent it.
+fn held(frame: Bytes, mut room: Room) -> Bytes {
+    struct Held(Bytes, #[expect(dead_code, reason = "held until it is dropped")] Room);
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    room.shrink(frame.len());
+    Bytes::from_owner(Held(frame, room))
 }
 
 fn exception<C: Codec>(codec: &C, failure: &Failure) -> Bytes {
@@ -155,8 +166,7 @@ impl Encode for EventShape {
     }
 }
 
-fn event_shape(event: Event, shard: ShardId) -> EventShape {
-    let page = event.page;
+fn event_shape(page: Page, stream: &Stream, shard: ShardId) -> EventShape {
     // "After this number" is where the reader stands, also when there was no record to name. At a shard's end there is
     // nowhere to go on but the children: consumers take a number there for a shard that goes on.
     let continuation = match page.next.0.checked_sub(1) {
@@ -166,7 +176,7 @@ fn event_shape(event: Event, shard: ShardId) -> EventShape {
     EventShape {
         continuation_sequence_number: (!page.at_end).then(|| continuation.to_string()),
         millis_behind_latest: i64::try_from(page.behind_millis).unwrap_or(i64::MAX),
-        child_shards: page.at_end.then(|| shapes::child_shards(&event.stream, shard)),
+        child_shards: page.at_end.then(|| shapes::child_shards(stream, shard)),
         records: Records(page.records),
     }
 }
