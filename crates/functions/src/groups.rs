@@ -298,7 +298,7 @@ fn put(group: &Path, file: &str, value: &str) -> io::Result<()> {
 }
 
 /// The directory of the group whose children may be ours.
-fn own_group() -> Result<PathBuf, String> {
+pub(crate) fn own_group() -> Result<PathBuf, String> {
     let read = |path: &str| fs::read_to_string(Path::new(path)).map_err(|error| format!("{path}: {error}"));
     group_of(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?)
 }

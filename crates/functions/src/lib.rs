@@ -17,6 +17,7 @@ mod groups;
 mod java;
 mod launcher;
 mod logs;
+mod machine;
 mod memory;
 mod meter;
 mod options;

@@ -3,6 +3,7 @@
 
 use crate::caps;
 use crate::files;
+use crate::machine;
 use crate::sandbox::{Ending, Isolation};
 use crate::spec::FunctionSpec;
 use millstream_host::fs;
@@ -67,17 +68,6 @@ impl Tree {
     }
 }
 
-/// Whether so little of the machine's memory is left that another worker would endanger what runs.
-pub(crate) fn is_short() -> bool {
-    let Ok(machine) = fs::read_to_string(Path::new("/proc/meminfo")) else { return false };
-    leaves_little(&machine)
-}
-
-fn leaves_little(meminfo: &str) -> bool {
-    let total = field(meminfo, "MemTotal:").zip(field(meminfo, "MemAvailable:"));
-    total.is_some_and(|(total, available)| available < total / caps::KEPT_SHARE_OF_MEMORY)
-}
-
 /// In KiB.
 struct Sample {
     used: u64,
@@ -104,8 +94,7 @@ pub(crate) struct Tmps {
 
 impl Tmps {
     pub(crate) fn new() -> Self {
-        let machine = fs::read_to_string(Path::new("/proc/meminfo")).ok();
-        let total = machine.and_then(|text| field(&text, "MemTotal:")).unwrap_or(u64::MAX);
+        let total = machine::total_kb().unwrap_or(u64::MAX);
         Self::within(total / caps::TMP_SHARE_OF_MEMORY)
     }
 
@@ -247,7 +236,7 @@ fn proportional_kb(pid: u32) -> u64 {
 }
 
 /// `Name:   123 kB`
-fn field(text: &str, name: &str) -> Option<u64> {
+pub(crate) fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
 
@@ -286,14 +275,6 @@ mod tests {
         assert!(tmps.note(1, 60));
         tmps.forget(1);
         assert!(!tmps.note(2, 50));
-    }
-
-    #[test]
-    fn the_last_of_the_memory_is_for_nobody() {
-        let with =
-            |available: u32| format!("MemTotal: 64000 kB\nMemFree: 1 kB\nMemAvailable: {available} kB\n");
-        assert!(super::leaves_little(&with(1_999)) && !super::leaves_little(&with(2_000)));
-        assert!(!super::leaves_little(""), "not known");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::pool::{Handed, Start, Turn};
 use crate::provisioned::Seat;
 use crate::run::House;
 use crate::spec::{FunctionSpec, InvokeError};
-use crate::{memory, report};
+use crate::{machine, report};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -84,7 +84,7 @@ impl House {
         room: OwnedSemaphorePermit,
         initialization: Initialization,
     ) -> Handed {
-        if memory::is_short() {
+        if machine::is_short() {
             return Err(InvokeError::NoMemory);
         }
         let mut worker = Box::new(self.launcher.start(spec, room, initialization).await?);
