@@ -1,7 +1,7 @@
 //! Functions that are WebAssembly components: they run in this process, each invocation in an instance of its own.
 
 use crate::caps;
-use crate::environment::{Places, variables};
+use crate::environment::{Places, points_home, variables};
 use crate::launcher::Launcher;
 use crate::options::WorkerCredentials;
 use crate::outcome::{Exit, Outcome};
@@ -146,6 +146,9 @@ impl Launcher {
         let signs = session.map(|session| &session.credentials);
         let mut all = variables(spec, &self.options, &places, "", (log_stream, signs));
         all.retain(|(name, _)| !OF_PROCESSES.contains(&name.as_str()));
+        if self.options.network == Network::None {
+            all.retain(|variable| !points_home(variable, &self.options));
+        }
         let left = u64::from(spec.timeout_secs) * 1_000;
         let deadline = self.options.clock.now().plus_millis(left).millis();
         let mut add = |name: &str, value: String| all.push((name.to_owned(), value));

@@ -97,3 +97,24 @@ fn replaceable(options: &Options, places: &Places, of: Runtime) -> BTreeMap<Stri
     }
     all
 }
+/// Whether a variable is the server's own address, and not one that the function's owner has set.
+pub(crate) fn points_home((name, value): &(String, String), options: &Options) -> bool {
+    name == "AWS_ENDPOINT_URL" && Some(value) == options.endpoint_url.as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::points_home;
+    use crate::options::Options;
+
+    #[test]
+    fn an_endpoint_of_the_owner_s_is_not_ours() {
+        let home = "http://127.0.0.1:4566".to_owned();
+        let options = Options { endpoint_url: Some(home.clone()), ..Options::default() };
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert!(points_home(&variable("AWS_ENDPOINT_URL", &home), &options));
+        assert!(!points_home(&variable("AWS_ENDPOINT_URL", "http://elsewhere"), &options));
+        assert!(!points_home(&variable("HOME", &home), &options));
+        assert!(!points_home(&variable("AWS_ENDPOINT_URL", ""), &Options::default()));
+    }
+}

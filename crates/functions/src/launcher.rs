@@ -3,7 +3,7 @@
 use crate::api::{self, Api, FunctionNames};
 use crate::code::{CodeStore, Pin};
 use crate::component::Components;
-use crate::environment::{Places, variables};
+use crate::environment::{Places, points_home, variables};
 use crate::groups::{Group, Groups};
 use crate::memory::{Sampler, Tmps, Tree};
 use crate::options::{Credentials, Options, WorkerCredentials};
@@ -430,13 +430,10 @@ impl Launcher {
     /// In a network of its own a function finds the server on the loopback interface, or not at all.
     fn point_home(&self, env: &mut Vec<(String, String)>) {
         let Some(ports) = self.options.own_ports() else { return };
-        let is_ours = |(name, value): &(String, String)| {
-            name == "AWS_ENDPOINT_URL" && Some(value) == self.options.endpoint_url.as_ref()
-        };
         match ports.get(1) {
-            None => env.retain(|variable| !is_ours(variable)),
+            None => env.retain(|variable| !points_home(variable, &self.options)),
             Some(port) => {
-                if let Some((_, url)) = env.iter_mut().find(|variable| is_ours(variable)) {
+                if let Some((_, url)) = env.iter_mut().find(|variable| points_home(variable, &self.options)) {
                     *url = format!("http://127.0.0.1:{port}");
                 }
             }
