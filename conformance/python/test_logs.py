@@ -3,6 +3,8 @@
 import json
 import pathlib
 import re
+import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -13,6 +15,7 @@ from support import clients
 from support.bare import Bare
 from support.case import ServerCase
 from support.deploy import deploy, invoke
+from support.package import ROLE, zip_of
 from support.server import ACCOUNT, REGION, Server
 
 TALK = """
@@ -117,6 +120,106 @@ class FunctionLogs(ServerCase):
         self.assertEqual(len(reports), 3)
         self.assertTrue(reports[0].endswith("\t\nXRAY TraceId: 1-5759e988-bd862e3fe1be46a994272793\tSegmentId: 53995c3f42cd8ad8\tSampled: true\t\n"), reports)
         self.assertNotIn("XRAY", reports[1] + reports[2])
+
+    def test_a_log_in_json_has_its_own_group_and_levels(self):
+        source = (
+            "import logging\n"
+            "log = logging.getLogger('mine')\n"
+            "def handler(event, context):\n"
+            "    log.debug('not seen')\n"
+            "    log.warning('two\\nlines', extra={'order': 7})\n"
+            "    print('plain')\n"
+            "    if event.get('fail'):\n"
+            "        raise ValueError('no')\n"
+        )
+        deploy(self.functions, "json", source, LoggingConfig={"LogFormat": "JSON", "LogGroup": "/shared"})
+        shown = self.functions.get_function_configuration(FunctionName="json")["LoggingConfig"]
+        self.assertEqual(shown, {"LogFormat": "JSON", "ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO", "LogGroup": "/shared"})
+        answer, _ = invoke(self.functions, "json", {})
+        request = answer["ResponseMetadata"]["RequestId"]
+        found = self.logs.filter_log_events(logGroupName="/shared")["events"]
+        self.assertRegex(found[0]["logStreamName"], r"^\d{4}/\d\d/\d\d/json\[\$LATEST\][0-9a-f]{32}$")
+        self.assertEqual(found[3]["message"], "plain\n")
+        init, start, warning, report = [json.loads(found[n]["message"]) for n in (0, 1, 2, 4)]
+        self.assertEqual((init["type"], init["record"]["functionName"], init["record"]["phase"]), ("platform.initStart", "json", "init"))
+        self.assertEqual(start["record"], {"requestId": request, "functionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:json", "version": "$LATEST"})
+        self.assertEqual({**warning, "timestamp": ""}, {"timestamp": "", "level": "WARNING", "message": "two\nlines", "logger": "mine", "requestId": request, "order": 7})
+        self.assertEqual((report["type"], report["record"]["requestId"], report["record"]["status"]), ("platform.report", request, "success"))
+        self.assertEqual(set(report["record"]["metrics"]), {"durationMs", "billedDurationMs", "memorySizeMB", "maxMemoryUsedMB", "initDurationMs"})
+        self.assertEqual(len(found), 5)
+        # Fewer of the platform's, more of the function's.
+        self.functions.update_function_configuration(FunctionName="json", LoggingConfig={"ApplicationLogLevel": "DEBUG", "SystemLogLevel": "WARN"})
+        self.functions.get_waiter("function_updated_v2").wait(FunctionName="json", WaiterConfig=clients.WAIT)
+        at = now()
+        invoke(self.functions, "json", {})
+        invoke(self.functions, "json", {"fail": True})
+        found = messages(self.logs.filter_log_events(logGroupName="/shared", startTime=at))
+        kinds = [json.loads(text) for text in found if text != "plain\n"]
+        self.assertEqual([one.get("type") or one.get("level") or one.get("log_level") for one in kinds],
+                         ["DEBUG", "WARNING", "DEBUG", "WARNING", "ERROR", "platform.runtimeDone", "platform.report"])
+        self.assertEqual((kinds[4]["errorType"], kinds[4]["errorMessage"]), ("ValueError", "no"))
+        self.assertEqual(kinds[-1]["record"]["status"], "failure")
+        self.assertEqual(len(self.logs.filter_log_events(logGroupName="/shared", startTime=at, filterPattern='{ $.level = "DEBUG" }')["events"]), 2)
+        # Text again, in the function's own group.
+        self.functions.update_function_configuration(FunctionName="json", LoggingConfig={"LogFormat": "Text", "LogGroup": "/aws/lambda/json"})
+        self.functions.get_waiter("function_updated_v2").wait(FunctionName="json", WaiterConfig=clients.WAIT)
+        shown = self.functions.get_function_configuration(FunctionName="json")["LoggingConfig"]
+        self.assertEqual(shown, {"LogFormat": "Text", "LogGroup": "/aws/lambda/json"})
+        invoke(self.functions, "json", {})
+        self.assertTrue(messages(self.events("json", filterPattern="REPORT")))
+        self.refused(self.functions.update_function_configuration, "InvalidParameterValueException", FunctionName="json",
+                     LoggingConfig={"SystemLogLevel": "WARN"})
+
+    def test_all_events_of_the_platform_are_there_at_debug(self):
+        deploy(self.functions, "verbose", "def handler(event, context):\n    return 1\n",
+               LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": "DEBUG", "ApplicationLogLevel": "FATAL"})
+        invoke(self.functions, "verbose", {})
+        found = [json.loads(text) for text in messages(self.events("verbose"))]
+        self.assertEqual([one["type"] for one in found], ["platform." + kind for kind in (
+            "initStart", "initRuntimeDone", "initReport", "start", "runtimeDone", "report")])
+        for one in found[:3]:
+            self.assertEqual((one["record"]["initializationType"], one["record"]["phase"]), ("on-demand", "init"))
+        self.assertEqual([one["record"]["status"] for one in found if "status" in one["record"]], ["success"] * 4)
+        self.assertEqual(set(found[2]["record"]["metrics"]), {"durationMs"})
+
+    def test_a_configured_log_outlives_a_restart(self):
+        with tempfile.TemporaryDirectory(prefix="millstream-logs-") as directory:
+            server = Server(data=directory)
+            self.addCleanup(server.kill)
+            functions = clients.client("lambda", server.address)
+            deploy(functions, "kept", "def handler(event, context):\n    return 1\n",
+                   LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": "WARN", "LogGroup": "/kept"})
+            wanted = functions.get_function_configuration(FunctionName="kept")["LoggingConfig"]
+            server.kill()
+            server = Server(data=directory)
+            self.addCleanup(server.kill)
+            functions = clients.client("lambda", server.address)
+            self.assertEqual(functions.get_function_configuration(FunctionName="kept")["LoggingConfig"], wanted)
+            self.assertEqual(wanted, {"LogFormat": "JSON", "ApplicationLogLevel": "INFO", "SystemLogLevel": "WARN", "LogGroup": "/kept"})
+
+    @unittest.skipUnless(shutil.which("node"), "there is no Node.js")
+    def test_a_message_of_node_is_one_event_in_either_format(self):
+        source = "exports.handler = async (event) => { console.log('two\\nlines', 7); console.warn({ a: [1] }); if (event.fail) throw new TypeError('no'); };\n"
+        major = subprocess.run(["node", "-p", "process.versions.node.split('.')[0]"], capture_output=True, text=True, check=True).stdout.strip()
+        for form, group in (("Text", "/aws/lambda/node"), ("JSON", "/node")):
+            name = "node" if form == "Text" else "nodejson"
+            try:
+                self.functions.create_function(FunctionName=name, Runtime=f"nodejs{major}.x", Handler="index.handler", Role=ROLE,
+                                               Code={"ZipFile": zip_of({"index.js": source})}, LoggingConfig={"LogFormat": form, "LogGroup": group})
+            except self.functions.exceptions.ClientError:
+                self.skipTest(f"Node.js {major} is none of AWS's")
+            self.functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=clients.WAIT)
+            answer, _ = invoke(self.functions, name, {"fail": True})
+            request = answer["ResponseMetadata"]["RequestId"]
+            found = messages(self.logs.filter_log_events(logGroupName=group))
+            if form == "Text":
+                self.assertTrue(any(text.endswith(f"\t{request}\tINFO\ttwo\nlines 7\n") for text in found), found)
+                continue
+            shown = [json.loads(text) for text in found]
+            shown = [{**one, "timestamp": ""} for one in shown if "level" in one]
+            self.assertEqual(shown[0], {"timestamp": "", "level": "INFO", "requestId": request, "message": "two\nlines 7"})
+            self.assertEqual(shown[1], {"timestamp": "", "level": "WARN", "requestId": request, "message": {"a": [1]}})
+            self.assertEqual((shown[2]["level"], shown[2]["message"]["errorType"], shown[2]["message"]["errorMessage"]), ("ERROR", "TypeError", "no"))
 
     def test_metrics_have_cloudwatchs_names(self):
         deploy(self.functions, "metered", TALK)

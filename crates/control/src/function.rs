@@ -45,6 +45,33 @@ pub struct FunctionSettings {
     /// ARN of the queue or topic that gets events which could not be processed; empty for none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub dead_letter: String,
+    #[serde(default, skip_serializing_if = "LoggingSettings::is_default")]
+    pub logging: LoggingSettings,
+}
+
+/// How a function's log is kept. The default is AWS's: text, in a group of the function's own name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoggingSettings {
+    /// Set where the format is JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<LogLevels>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+/// What is kept of a log in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogLevels {
+    pub application: String,
+    pub system: String,
+}
+
+impl LoggingSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -50,7 +50,9 @@ pub use concurrency::{ConcurrencyLimit, ConcurrencyRefusal, Provisioned};
 pub use encryption::{DataKey, Encryption, EncryptionChange};
 pub use entry::{Entry, EntryError};
 pub use event_invoke::EventInvokeConfig;
-pub use function::{Code, Function, FunctionSettings, FunctionStatus, LayerUse, UpdateStatus};
+pub use function::{
+    Code, Function, FunctionSettings, FunctionStatus, LayerUse, LogLevels, LoggingSettings, UpdateStatus,
+};
 pub use function_url::{FunctionUrl, UrlAuth, UrlCors, UrlMode, UrlSettings};
 pub use layer::{Layer, LayerVersion};
 pub use mapping::{DeliverySettings, Mapping, MappingSettings, MappingState, Source, StartingPosition};

@@ -42,6 +42,7 @@ fn state() -> State {
             layers: Vec::new(),
             tracing_mode: "PassThrough".into(),
             dead_letter: String::new(),
+            logging: millstream_control::LoggingSettings::default(),
         };
         let create = CreateFunction {
             name: name.into(),

@@ -32,6 +32,7 @@ fn prepared() -> State {
         layers: Vec::new(),
         tracing_mode: "PassThrough".into(),
         dead_letter: QUEUE.into(),
+        logging: millstream_control::LoggingSettings::default(),
     };
     let function = CreateFunction {
         name: "f".into(),

@@ -51,6 +51,10 @@ pub(crate) fn variables(
     if spec.runtime.is_interpreted() {
         reserved.push(("AWS_EXECUTION_ENV", execution.as_str()));
     }
+    if let Some(json) = &spec.json_logs {
+        reserved.push(("AWS_LAMBDA_LOG_FORMAT", "JSON"));
+        reserved.push(("AWS_LAMBDA_LOG_LEVEL", json.application.as_str()));
+    }
     if options.isolation == Isolation::Process {
         reserved.push(("MILLSTREAM_LAYERS", opt.as_str()));
     }

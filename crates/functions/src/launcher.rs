@@ -14,7 +14,7 @@ use crate::runtimes::{Interpreter, Runtime, Runtimes, java_compiler};
 use crate::sandbox::{Confine, Ending, Isolation, Launched, Plan, RUNTIME_API_PORT, Run, launch};
 use crate::spec::{FunctionSpec, InvokeError};
 use crate::worker::{Worker, supervise};
-use crate::{caps, files, java, report};
+use crate::{caps, files, java, platform};
 use millstream_host::{entropy, fs};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -61,11 +61,16 @@ pub(crate) enum Initialization {
 }
 
 impl Initialization {
+    /// As AWS_LAMBDA_INITIALIZATION_TYPE has it.
+    pub(crate) fn name(self) -> &'static str {
+        if self == Self::Provisioned { "provisioned-concurrency" } else { "on-demand" }
+    }
+
     fn tell(self, env: &mut [(String, String)]) {
         if self == Self::Provisioned {
             let told = env.iter_mut().find(|(name, _)| name == "AWS_LAMBDA_INITIALIZATION_TYPE");
             if let Some((_, value)) = told {
-                "provisioned-concurrency".clone_into(value);
+                self.name().clone_into(value);
             }
         }
     }
@@ -176,7 +181,7 @@ impl Launcher {
         let address = listener.as_ref().map(TcpListener::local_addr).transpose().map_err(spawn)?;
         let address =
             address.map_or_else(|| format!("127.0.0.1:{RUNTIME_API_PORT}"), |address| address.to_string());
-        let log_stream = self.log_stream(&spec.version);
+        let log_stream = self.log_stream(spec);
         let mut keys = spec.layers.clone();
         keys.push(spec.code.clone());
         let pin = self.code.pin(keys);
@@ -201,7 +206,10 @@ impl Launcher {
         let (sink, clock) = (Arc::clone(&self.options.log_sink), Arc::clone(&self.options.clock));
         let output =
             Output::new(Some(pipe), spec.runtime.is_interpreted(), labels, sink, clock).map_err(spawn)?;
-        output.add_untailed(&report::init_start(spec.runtime, &spec.arn));
+        let now = self.options.clock.now();
+        if let Some(first) = platform::init_start(spec, initialization, output.log_stream(), now) {
+            output.add_untailed(&first);
+        }
         let reading = tokio::spawn(Arc::clone(&output).read_to_end());
         let tree = Tree { pid, isolation };
         let mut sockets = std::mem::take(&mut launched.sockets).into_iter();
@@ -298,20 +306,25 @@ impl Launcher {
         }
     }
 
-    /// `2026/11/22/[$LATEST]0123456789abcdef0123456789abcdef`
-    fn log_stream(&self, version: &str) -> String {
+    /// `2026/11/22/[$LATEST]0123456789abcdef0123456789abcdef`, with the function's name before the bracket in a group that
+    /// is not its own.
+    fn log_stream(&self, spec: &FunctionSpec) -> String {
+        self.log_stream_of(spec, (entropy::u64(), entropy::u64()))
+    }
+
+    fn log_stream_of(&self, spec: &FunctionSpec, (high, low): (u64, u64)) -> String {
         let (year, month, day, ..) = self.options.clock.now().civil();
-        format!("{year:04}/{month:02}/{day:02}/[{version}]{:016x}{:016x}", entropy::u64(), entropy::u64())
+        let (name, version) = (&spec.name, &spec.version);
+        let own = spec.log_group.strip_prefix("/aws/lambda/") == Some(name);
+        let name = if own { "" } else { name };
+        format!("{year:04}/{month:02}/{day:02}/{name}[{version}]{high:016x}{low:016x}")
     }
 
     /// The output of what is no worker of its own: one log stream for all invocations of a version in a day.
     pub(crate) fn shared_output(&self, spec: &FunctionSpec) -> io::Result<(String, Arc<Output>)> {
-        let (year, month, day, ..) = self.options.clock.now().civil();
         let mut hasher = DefaultHasher::new();
         (self.start, &spec.arn, &spec.revision).hash(&mut hasher);
-        let id = hasher.finish();
-        let log_stream =
-            format!("{year:04}/{month:02}/{day:02}/[{}]{:016x}{id:016x}", spec.version, self.start);
+        let log_stream = self.log_stream_of(spec, (self.start, hasher.finish()));
         let labels = labels_of(spec, &log_stream);
         let (sink, clock) = (Arc::clone(&self.options.log_sink), Arc::clone(&self.options.clock));
         Ok((log_stream, Output::new(None, false, labels, sink, clock)?))

@@ -23,6 +23,7 @@ mod meter;
 mod options;
 mod outcome;
 mod output;
+mod platform;
 mod pool;
 mod protection;
 mod provisioned;
@@ -50,6 +51,7 @@ pub use runtimes::{FoundRuntime, Interpreter, Runtime, RuntimeMissing, UnknownRu
 pub use sandbox::{Isolation, IsolationUnavailable, Network, SANDBOX_COMMAND, sandbox_main};
 pub use service::{Functions, WorkerCount};
 pub use spec::{
-    Booking, FunctionError, FunctionSpec, Invocation, InvokeError, InvokeReply, KeptReady, Share,
+    Booking, FunctionError, FunctionSpec, Invocation, InvokeError, InvokeReply, JsonLogs, KeptReady, Share,
+    SystemLevel,
 };
 pub use streaming::Streaming;

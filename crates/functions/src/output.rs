@@ -139,6 +139,10 @@ impl Output {
         self.hand_on(state.request_id.as_deref(), text.trim_end_matches('\n').as_bytes());
     }
 
+    pub(crate) fn log_stream(&self) -> &str {
+        &self.labels.log_stream
+    }
+
     /// As [`Output::add`], for what is not in the tail that callers may ask for.
     pub(crate) fn add_untailed(&self, text: &str) {
         self.hand_on(None, text.trim_end_matches('\n').as_bytes());

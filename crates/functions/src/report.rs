@@ -22,6 +22,13 @@ pub(crate) struct Report<'a> {
 
 /// `INIT_START Runtime Version: python:3.12.v1\tRuntime Version ARN: …`, the first line of a new log stream.
 pub(crate) fn init_start(runtime: Runtime, function_arn: &str) -> String {
+    let (version, partition, region) = init_runtime(runtime, function_arn);
+    let arn = runtime_version_arn(partition, region, &runtime.to_string());
+    format!("INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n")
+}
+
+/// The version of a runtime (`python:3.12.v1`), and the partition and region of a function.
+pub(crate) fn init_runtime(runtime: Runtime, function_arn: &str) -> (String, &str, &str) {
     let name = runtime.to_string();
     // The language, and what comes after it.
     let version = name.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(name.len());
@@ -29,8 +36,7 @@ pub(crate) fn init_start(runtime: Runtime, function_arn: &str) -> String {
     let version = version.trim_start_matches('.');
     let mut fields = function_arn.split(':').skip(1);
     let (partition, region) = (fields.next().unwrap_or("aws"), fields.nth(1).unwrap_or_default());
-    let arn = runtime_version_arn(partition, region, &name);
-    format!("INIT_START Runtime Version: {language}:{version}.v1\tRuntime Version ARN: {arn}\n")
+    (format!("{language}:{version}.v1"), partition, region)
 }
 
 /// AWS names a build of a runtime by a digest. Ours stands for the host's own runtime of that name, and is the same
@@ -55,9 +61,13 @@ pub(crate) fn end(request_id: &str) -> String {
 }
 
 impl Report<'_> {
+    pub(crate) fn billed_millis(&self) -> u64 {
+        u64::try_from(self.duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    }
+
     pub(crate) fn line(&self) -> String {
         let Self { request_id, duration, memory_mb, max_memory_mb, init, status, trace } = self;
-        let (shown, billed) = (millis(*duration), duration.as_nanos().div_ceil(1_000_000));
+        let (shown, billed) = (millis(*duration), self.billed_millis());
         let mut line = format!(
             "REPORT RequestId: {request_id}\tDuration: {shown} ms\tBilled Duration: {billed} ms\t\
              Memory Size: {memory_mb} MB\tMax Memory Used: {max_memory_mb} MB\t"
@@ -91,7 +101,7 @@ pub(crate) fn failed(message: &str, kind: &str) -> String {
 }
 
 /// The trace and the segment of a tracing header (`Root=1-…;Parent=…;Sampled=1`), if the trace is kept.
-fn sampled(trace: &str) -> Option<(&str, &str)> {
+pub(crate) fn sampled(trace: &str) -> Option<(&str, &str)> {
     let field =
         |name: &str| trace.split(';').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
     (field("Sampled") == Some("1")).then(|| field("Root").zip(field("Parent"))).flatten()

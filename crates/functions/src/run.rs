@@ -7,8 +7,9 @@ use crate::launcher::Launcher;
 use crate::meter::{Meters, Running};
 use crate::outcome::{Exit, Outcome};
 use crate::output::Output;
+use crate::platform::{self, Ended};
 use crate::pool::{Admitted, Pool, Start, Taken};
-use crate::report::{self, Report};
+use crate::report::Report;
 use crate::runtimes::Runtime;
 use crate::spec::{FunctionSpec, Invocation, InvokeError, InvokeReply};
 use crate::streaming::Sink;
@@ -79,7 +80,7 @@ impl House {
                 None => self.obtain(&spec, &call).await?,
             };
             let cold = attempt.init.is_some();
-            attempt.worker.output.add(&report::start(&call.request_id, &spec.version));
+            self.tell_start(&attempt.worker.output, &spec, &call);
             let outcome = match attempt.failed.take() {
                 Some(outcome) => Some(outcome),
                 None => self.invoke(&mut attempt, &spec, &call, sink.clone()).await,
@@ -180,7 +181,7 @@ impl House {
         let lost = |error: std::io::Error| InvokeError::Spawn { why: error.to_string() };
         let (log_stream, output) = self.launcher.shared_output(spec).map_err(lost)?;
         output.begin(&call.request_id, true);
-        output.add(&report::start(&call.request_id, &spec.version));
+        self.tell_start(&output, spec, call);
         let began = self.clock().monotonic();
         let done = self.launcher.call_component(spec, program, call, (&log_stream, &output)).await?;
         let duration = self.clock().monotonic().saturating_sub(began);
@@ -229,7 +230,7 @@ impl House {
             Sent::TooLarge => Outcome::TooLarge,
         };
         if returned.log.is_empty() {
-            output.add(&report::start(&call.request_id, &spec.version));
+            self.tell_start(&output, spec, call);
             let spent = Spent { duration, init: None, max_memory_mb: 0 };
             return Ok(self.close(&output, outcome, (spec, call), spent));
         }
@@ -248,6 +249,13 @@ impl House {
         })
     }
 
+    /// Write what an invocation's log begins with.
+    fn tell_start(&self, output: &Output, spec: &FunctionSpec, call: &Invocation) {
+        if let Some(start) = platform::start(spec, &call.request_id, self.clock().now()) {
+            output.add(&start);
+        }
+    }
+
     /// Write the end of the log and tell the outcome.
     fn close(
         &self,
@@ -260,13 +268,6 @@ impl House {
         let timed_out = matches!(outcome, Outcome::TimedOut);
         let told = outcome.tell(&call.request_id, spec.timeout_secs);
         output.close_lines();
-        if timed_out {
-            output.add(&report::timed_out(self.clock().now(), &call.request_id, spec.timeout_secs));
-        }
-        if let Some((message, kind)) = &told.log {
-            output.add(&report::failed(message, kind));
-        }
-        output.add(&report::end(&call.request_id));
         let report = Report {
             request_id: &call.request_id,
             duration,
@@ -276,7 +277,11 @@ impl House {
             status: told.status.as_deref(),
             trace: call.trace_id.as_deref(),
         };
-        output.add(&report.line());
+        let failure = told.log.as_ref().map(|(message, kind)| (message.as_str(), *kind));
+        let ended = Ended { report, failure, timed_out, failed: told.error.is_some() };
+        for said in platform::ended(spec, &ended, self.clock().now()) {
+            output.add(&said);
+        }
         let log_tail = output.finish();
         InvokeReply {
             payload: told.payload,

@@ -37,6 +37,8 @@ pub struct FunctionSpec {
     pub role_arn: String,
     /// `/aws/lambda/NAME` unless configured otherwise.
     pub log_group: String,
+    /// `None` where the log is text.
+    pub json_logs: Option<JsonLogs>,
     /// Invocations that may run at once, of all versions together; `None` for as many as there is room for.
     pub reserved_concurrency: Option<u32>,
     /// Another version that takes some of the invocations.
@@ -62,6 +64,33 @@ pub struct KeptReady {
     pub executions: u32,
     /// Any number that is another when it was asked for anew: then what failed is tried at once.
     pub since: u64,
+}
+
+/// A log in JSON, and what of it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonLogs {
+    /// What the runtime leaves out is below this: `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`.
+    pub application: String,
+    pub system: SystemLevel,
+}
+
+/// Which of Lambda's own events are kept: those of this level and above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SystemLevel {
+    Debug,
+    Info,
+    Warn,
+}
+
+impl SystemLevel {
+    /// By AWS's name; any other is `INFO`.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "DEBUG" => Self::Debug,
+            "WARN" => Self::Warn,
+            _ => Self::Info,
+        }
+    }
 }
 
 /// A version that shares an alias with another.

@@ -3,11 +3,12 @@
 use crate::caps;
 use crate::launcher::Initialization;
 use crate::outcome::{Exit, Outcome};
+use crate::platform::Phase;
 use crate::pool::{Handed, Start, Turn};
 use crate::provisioned::Seat;
 use crate::run::House;
 use crate::spec::{FunctionSpec, InvokeError};
-use crate::{machine, report};
+use crate::{machine, platform};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -92,7 +93,10 @@ impl House {
         let mut began = None;
         let mut init = self.clock().monotonic().saturating_sub(worker.launched_at);
         if matches!(outcome, Some(Outcome::TimedOut)) {
-            worker.output.add(&report::init_timed_out(init));
+            let phase = Phase { spec, initialization, took: init, status: "timeout" };
+            for said in platform::init_done(&phase, self.clock().now()) {
+                worker.output.add(&said);
+            }
             let Some(room) = worker.room.take() else { return Err(InvokeError::Lost) };
             drop(worker);
             worker = Box::new(self.launcher.start(spec, room, initialization).await?);
@@ -102,6 +106,11 @@ impl House {
         }
         if let Some(Outcome::Exited(Exit::NoSandbox { step, why })) = outcome {
             return Err(InvokeError::Spawn { why: format!("could not {step}: {why}") });
+        }
+        let status = if outcome.is_none() { "success" } else { "error" };
+        let phase = Phase { spec, initialization, took: init, status };
+        for said in platform::init_done(&phase, self.clock().now()) {
+            worker.output.add_untailed(&said);
         }
         worker.output.drain();
         Ok(Start { worker, init: Some(init), began, failed: outcome })

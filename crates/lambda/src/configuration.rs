@@ -2,7 +2,7 @@
 
 use crate::names::LATEST;
 use millstream_api_lambda as api;
-use millstream_control::{Code, Function, FunctionSettings, FunctionStatus, UpdateStatus};
+use millstream_control::{Code, Function, FunctionSettings, FunctionStatus, LoggingSettings, UpdateStatus};
 use millstream_functions::runtime_version_arn;
 use millstream_types::Home;
 
@@ -96,12 +96,19 @@ fn what_was_set(
             runtime_version_arn: Some(runtime_version_arn(&home.partition, &home.region, &settings.runtime)),
             ..Default::default()
         }),
-        logging_config: Some(api::LoggingConfig {
-            log_format: Some("Text".into()),
-            log_group: Some(format!("/aws/lambda/{}", function.own_name())),
-            ..Default::default()
-        }),
+        logging_config: Some(logging(function, &settings.logging)),
         ..Default::default()
+    }
+}
+
+fn logging(function: &Function, logging: &LoggingSettings) -> api::LoggingConfig {
+    let json = logging.json.as_ref();
+    let own = || format!("/aws/lambda/{}", function.own_name());
+    api::LoggingConfig {
+        log_format: Some(if json.is_some() { "JSON" } else { "Text" }.into()),
+        application_log_level: json.map(|levels| levels.application.as_str().into()),
+        system_log_level: json.map(|levels| levels.system.as_str().into()),
+        log_group: Some(logging.group.clone().unwrap_or_else(own)),
     }
 }
 

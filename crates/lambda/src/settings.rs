@@ -3,6 +3,7 @@
 use crate::service::Lambda;
 use crate::{Failure, caps};
 use millstream_api_lambda as api;
+use millstream_control::{LogLevels, LoggingSettings};
 use millstream_functions::Runtime;
 use millstream_mapping::DEAGGREGATE_TAG;
 use std::collections::BTreeMap;
@@ -37,13 +38,12 @@ pub(crate) struct NotBuilt<'a> {
     pub(crate) file_systems: usize,
     pub(crate) image_config: Option<&'a api::ImageConfig>,
     pub(crate) snap_start: Option<&'a api::SnapStart>,
-    pub(crate) logging_config: Option<&'a api::LoggingConfig>,
     /// Whatever else there is: whether it was asked for, and its name.
     pub(crate) others: &'a [(bool, &'static str)],
 }
 
 impl NotBuilt<'_> {
-    pub(crate) fn check(&self, function: &str) -> Result<(), Failure> {
+    pub(crate) fn check(&self) -> Result<(), Failure> {
         let some = |list: Option<&Vec<String>>| list.is_some_and(|list| !list.is_empty());
         let in_vpc = self
             .vpc_config
@@ -64,24 +64,47 @@ impl NotBuilt<'_> {
             (image, "ImageConfig"),
             (snapshots, "SnapStart for published versions"),
         ];
-        Failure::unless_built(asked.iter().chain(self.others).copied())?;
-        self.check_logging(function)
+        Failure::unless_built(asked.iter().chain(self.others).copied())
     }
+}
 
-    fn check_logging(&self, function: &str) -> Result<(), Failure> {
-        let Some(logging) = self.logging_config else { return Ok(()) };
-        if logging.log_format.as_ref().is_some_and(|format| format.as_str() != "Text") {
-            return Err(Failure::not_built("LoggingConfig with a LogFormat other than Text"));
+/// How a function logs, from how it did and what is asked for.
+pub(crate) fn logging(
+    asked: Option<&api::LoggingConfig>,
+    function: &str,
+    mut logging: LoggingSettings,
+) -> Result<LoggingSettings, Failure> {
+    let Some(asked) = asked else { return Ok(logging) };
+    match asked.log_format.as_ref().map(api::LogFormat::as_str) {
+        Some("JSON") => {
+            let info = || "INFO".to_owned();
+            logging.json.get_or_insert_with(|| LogLevels { application: info(), system: info() });
         }
-        if logging.application_log_level.is_some() || logging.system_log_level.is_some() {
-            return Err(Failure::not_built("LoggingConfig with a log level"));
-        }
-        let own = format!("/aws/lambda/{function}");
-        if logging.log_group.as_ref().is_some_and(|group| *group != own) {
-            return Err(Failure::not_built(&format!("LoggingConfig with a LogGroup other than {own}")));
-        }
-        Ok(())
+        Some(_) => logging.json = None,
+        None => {}
     }
+    let (application, system) = (&asked.application_log_level, &asked.system_log_level);
+    match &mut logging.json {
+        Some(levels) => {
+            if let Some(level) = application {
+                level.as_str().clone_into(&mut levels.application);
+            }
+            if let Some(level) = system {
+                level.as_str().clone_into(&mut levels.system);
+            }
+        }
+        None if application.is_some() || system.is_some() => {
+            return Err(Failure::invalid(
+                "ApplicationLogLevel and SystemLogLevel can be set only with the LogFormat JSON.",
+            ));
+        }
+        None => {}
+    }
+    if let Some(group) = &asked.log_group {
+        let own = group.strip_prefix("/aws/lambda/") == Some(function);
+        logging.group = (!own).then(|| group.clone());
+    }
+    Ok(logging)
 }
 
 impl Lambda {

@@ -214,14 +214,6 @@ async fn what_is_not_built_is_refused_and_not_ignored() {
         (json!({ "KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k" }), "KMSKeyArn"),
         (json!({ "ImageConfig": { "Command": ["x"] } }), "ImageConfig"),
         (json!({ "SnapStart": { "ApplyOn": "PublishedVersions" } }), "SnapStart for published versions"),
-        (
-            json!({ "LoggingConfig": { "LogFormat": "JSON" } }),
-            "LoggingConfig with a LogFormat other than Text",
-        ),
-        (
-            json!({ "LoggingConfig": { "LogGroup": "other" } }),
-            "LoggingConfig with a LogGroup other than /aws/lambda/offer",
-        ),
         (json!({ "DurableConfig": { "RetentionPeriodInDays": 1 } }), "DurableConfig"),
         (json!({ "TenancyConfig": { "TenantIsolationMode": "PER_TENANT" } }), "TenancyConfig"),
     ];

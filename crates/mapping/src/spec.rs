@@ -1,5 +1,5 @@
 use millstream_control::{Code, Function, FunctionSettings, FunctionVersion};
-use millstream_functions::{CodeKey, FunctionSpec, Runtime, Share};
+use millstream_functions::{CodeKey, FunctionSpec, JsonLogs, Runtime, Share, SystemLevel};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -82,7 +82,15 @@ fn spec_of(
         elsewhere: code.image_uri.clone(),
         layers: settings.layers.iter().map(|layer| key(&layer.key)).collect::<Result<_, _>>()?,
         role_arn: settings.role.clone(),
-        log_group: format!("/aws/lambda/{}", function.own_name()),
+        log_group: settings
+            .logging
+            .group
+            .clone()
+            .unwrap_or_else(|| format!("/aws/lambda/{}", function.own_name())),
+        json_logs: settings.logging.json.as_ref().map(|levels| JsonLogs {
+            application: levels.application.clone(),
+            system: SystemLevel::named(&levels.system),
+        }),
         reserved_concurrency: function.reserved_concurrency,
         shared_with: None,
     })
@@ -104,6 +112,7 @@ fn revision(code: &str, settings: &FunctionSettings) -> String {
         layers,
         tracing_mode: _,
         dead_letter: _,
+        logging,
     } = settings;
     let mut digest = Sha256::new();
     let mut text = |text: &str| {
@@ -121,6 +130,7 @@ fn revision(code: &str, settings: &FunctionSettings) -> String {
     for layer in layers {
         text(&layer.key);
     }
+    text(&format!("{logging:?}"));
     digest.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("writing to a String cannot fail");
         hex
@@ -151,6 +161,7 @@ mod tests {
                 layers: vec![LayerUse { arn: "l:1".into(), key: "b".repeat(64), size: 1 }],
                 tracing_mode: "PassThrough".into(),
                 dead_letter: String::new(),
+                logging: millstream_control::LoggingSettings::default(),
             },
             architectures: vec!["x86_64".into()],
             tags: BTreeMap::new(),

@@ -7,13 +7,13 @@ use millstream_control::{
     CreateMapping, CreateOnDemandStream, CreateQueue, CreateStream, DataKey, DeadLetters, DeleteAlias,
     DeleteEventInvokeConfig, DeleteFunction, DeleteFunctionVersion, DeleteLayerVersion, DeleteMapping,
     DeleteProvisionedConcurrency, DeleteQueue, DeleteStream, DeliverySettings, DeregisterConsumer,
-    Distribution, FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings, LayerUse, MappingSettings,
-    OpenEventJournal, PolicyOf, PublishLayerVersion, PublishVersion, PutEventInvokeConfig,
-    PutProvisionedConcurrency, QueueBegin, QueueSettings, RecordResult, RegisterConsumer, RemoveConsumer,
-    RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency, ScaleStream, SetCommitment,
-    SetDistribution, SetLambdaPolicy, SetPolicy, SetQueuePolicy, SettleMapping, ShardMetric, Source,
-    StartEncryption, StartingPosition, State, StopEncryption, StreamMode, Tagged, UpdateAlias,
-    UpdateFunction, UpdateShardCount, UrlAuth, UrlChange, UrlCors, UrlMode, UrlSettings, WarmUp,
+    Distribution, FinishEncryptionChange, FinishFunctionUpdate, FunctionSettings, LayerUse, LogLevels,
+    LoggingSettings, MappingSettings, OpenEventJournal, PolicyOf, PublishLayerVersion, PublishVersion,
+    PutEventInvokeConfig, PutProvisionedConcurrency, QueueBegin, QueueSettings, RecordResult,
+    RegisterConsumer, RemoveConsumer, RemoveMapping, RemoveQueue, RemoveStream, ReserveConcurrency,
+    ScaleStream, SetCommitment, SetDistribution, SetLambdaPolicy, SetPolicy, SetQueuePolicy, SettleMapping,
+    ShardMetric, Source, StartEncryption, StartingPosition, State, StopEncryption, StreamMode, Tagged,
+    UpdateAlias, UpdateFunction, UpdateShardCount, UrlAuth, UrlChange, UrlCors, UrlMode, UrlSettings, WarmUp,
 };
 use millstream_types::{HashKey, LogShard, Position, ShardId, Timestamp};
 use std::collections::BTreeMap;
@@ -67,6 +67,8 @@ fn code(revision: u64) -> Code {
 }
 
 fn settings(random: &mut Random) -> FunctionSettings {
+    let levels = LogLevels { application: "DEBUG".into(), system: "WARN".into() };
+    let logging = LoggingSettings { json: Some(levels), group: Some("/all".into()) };
     let layer = LayerUse { arn: "arn:layer:1".into(), key: "layer-key".into(), size: 7 };
     FunctionSettings {
         description: String::new(),
@@ -84,6 +86,7 @@ fn settings(random: &mut Random) -> FunctionSettings {
         } else {
             String::new()
         },
+        logging: if random.one_in(2) { logging } else { LoggingSettings::default() },
     }
 }
 

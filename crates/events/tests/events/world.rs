@@ -224,6 +224,7 @@ impl World {
             layers: Vec::new(),
             tracing_mode: "PassThrough".into(),
             dead_letter: dead_letter.into(),
+            logging: millstream_control::LoggingSettings::default(),
         };
         self.submit(CreateFunction {
             name: name.into(),

@@ -64,6 +64,7 @@ pub(crate) async fn spec(functions: &Functions, runtime: Runtime, files: &[(&str
         layers: Vec::new(),
         role_arn: "arn:aws:iam::000000000000:role/r".to_owned(),
         log_group: "/aws/lambda/f".to_owned(),
+        json_logs: None,
         reserved_concurrency: None,
         shared_with: None,
     }

@@ -8,7 +8,7 @@ use crate::upload::{Upload, code_of};
 use crate::{Failure, caps, error};
 use api::{Architecture, CreateFunctionRequest, FunctionConfiguration, PackageType};
 use millstream_api_lambda as api;
-use millstream_control::{Code, CreateFunction, FunctionSettings, Refusal};
+use millstream_control::{Code, CreateFunction, FunctionSettings, LoggingSettings, Refusal};
 use millstream_host::entropy;
 
 impl Handle for api::CreateFunction {
@@ -22,13 +22,13 @@ impl Handle for api::CreateFunction {
         _context: Context<'_>,
     ) -> Result<FunctionConfiguration, Failure> {
         let name = new_name(lambda, &input.function_name)?;
-        refuse_what_is_not_built(&input, &name)?;
+        refuse_what_is_not_built(&input)?;
         let state = lambda.control().state();
         let key = lambda.home().key(&name);
         if state.functions.contains_key(&key) {
             return Err(error::submit(lambda.home(), Refusal::FunctionExists(name).into()));
         }
-        let settings = settings_of(lambda, &input).await?;
+        let settings = settings_of(lambda, &input, &name).await?;
         let asked = input.architectures.iter().flatten().map(Architecture::as_str);
         let architectures = settings::architectures(asked, &settings.runtime)?;
         let code = code_given(lambda, &input, &settings).await?;
@@ -67,7 +67,7 @@ fn new_name(lambda: &Lambda, asked: &str) -> Result<String, Failure> {
     Ok(target.name)
 }
 
-fn refuse_what_is_not_built(input: &CreateFunctionRequest, name: &str) -> Result<(), Failure> {
+fn refuse_what_is_not_built(input: &CreateFunctionRequest) -> Result<(), Failure> {
     let known = [PackageType::Zip, PackageType::Image];
     let other_package = input.package_type.as_ref().is_some_and(|package| !known.contains(package));
     let given = |text: Option<&String>| text.is_some_and(|text| !text.is_empty());
@@ -77,7 +77,6 @@ fn refuse_what_is_not_built(input: &CreateFunctionRequest, name: &str) -> Result
         file_systems: input.file_system_configs.as_ref().map_or(0, Vec::len),
         image_config: input.image_config.as_ref(),
         snap_start: input.snap_start.as_ref(),
-        logging_config: input.logging_config.as_ref(),
         others: &[
             (other_package, "A PackageType other than Zip and Image"),
             (input.publish_to.is_some(), "PublishTo"),
@@ -90,7 +89,7 @@ fn refuse_what_is_not_built(input: &CreateFunctionRequest, name: &str) -> Result
             (input.accelerator_config.is_some(), "AcceleratorConfig"),
         ],
     }
-    .check(name)
+    .check()
 }
 
 fn is_image(input: &CreateFunctionRequest) -> bool {
@@ -145,7 +144,11 @@ async fn runs(lambda: &Lambda, input: &CreateFunctionRequest) -> Result<(String,
     Ok((lambda.check_runtime(runtime.as_str()).await?, handler))
 }
 
-async fn settings_of(lambda: &Lambda, input: &CreateFunctionRequest) -> Result<FunctionSettings, Failure> {
+async fn settings_of(
+    lambda: &Lambda,
+    input: &CreateFunctionRequest,
+    name: &str,
+) -> Result<FunctionSettings, Failure> {
     let (runtime, handler) = runs(lambda, input).await?;
     let state = lambda.control().state();
     let tracing = input.tracing_config.as_ref().and_then(|config| config.mode.as_ref());
@@ -167,6 +170,7 @@ async fn settings_of(lambda: &Lambda, input: &CreateFunctionRequest) -> Result<F
             .map(|config| lambda.dead_letter(config))
             .transpose()?
             .unwrap_or_default(),
+        logging: settings::logging(input.logging_config.as_ref(), name, LoggingSettings::default())?,
         runtime,
     })
 }

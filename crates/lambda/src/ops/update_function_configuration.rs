@@ -23,7 +23,7 @@ impl Handle for api::UpdateFunctionConfiguration {
         let home = lambda.home();
         let target = Target::parse(home, &input.function_name)?;
         let function = target.find(home, &lambda.control().state())?;
-        refuse_what_is_not_built(&input, function.own_name())?;
+        refuse_what_is_not_built(&input)?;
         let (code, current) = function.shown();
         let of_code = input.runtime.is_some()
             || input.handler.is_some()
@@ -31,7 +31,7 @@ impl Handle for api::UpdateFunctionConfiguration {
         if code.image_uri.is_some() && of_code {
             return Err(settings::not_for_images());
         }
-        let settings = changed(lambda, &input, current).await?;
+        let settings = changed(lambda, &input, function.own_name(), current).await?;
         if input.runtime.is_some() {
             settings::architectures(&function.architectures, &settings.runtime)?;
         }
@@ -61,14 +61,13 @@ impl Handle for api::UpdateFunctionConfiguration {
     }
 }
 
-fn refuse_what_is_not_built(input: &UpdateFunctionConfigurationRequest, name: &str) -> Result<(), Failure> {
+fn refuse_what_is_not_built(input: &UpdateFunctionConfigurationRequest) -> Result<(), Failure> {
     NotBuilt {
         vpc_config: input.vpc_config.as_ref(),
         kms_key_arn: input.kms_key_arn.as_deref(),
         file_systems: input.file_system_configs.as_ref().map_or(0, Vec::len),
         image_config: input.image_config.as_ref(),
         snap_start: input.snap_start.as_ref(),
-        logging_config: input.logging_config.as_ref(),
         others: &[
             (input.capacity_provider_config.is_some(), "CapacityProviderConfig"),
             (input.durable_config.is_some(), "DurableConfig"),
@@ -76,13 +75,14 @@ fn refuse_what_is_not_built(input: &UpdateFunctionConfigurationRequest, name: &s
             (input.accelerator_config.is_some(), "AcceleratorConfig"),
         ],
     }
-    .check(name)
+    .check()
 }
 
 /// The current settings with what the request names in its place.
 async fn changed(
     lambda: &Lambda,
     input: &UpdateFunctionConfigurationRequest,
+    name: &str,
     current: &FunctionSettings,
 ) -> Result<FunctionSettings, Failure> {
     let mut settings = current.clone();
@@ -116,6 +116,7 @@ async fn changed(
     if let Some(config) = &input.dead_letter_config {
         settings.dead_letter = lambda.dead_letter(config)?;
     }
+    settings.logging = settings::logging(input.logging_config.as_ref(), name, settings.logging)?;
     if let Some(runtime) = &input.runtime {
         settings.runtime = lambda.check_runtime(runtime.as_str()).await?;
     }

@@ -94,6 +94,7 @@ async fn world_at(clock: Arc<dyn Clock>) -> (Engine, Plan) {
             layers: Vec::new(),
             tracing_mode: "PassThrough".into(),
             dead_letter: String::new(),
+            logging: millstream_control::LoggingSettings::default(),
         },
         architectures: Vec::new(),
         tags: [].into(),

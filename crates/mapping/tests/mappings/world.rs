@@ -138,6 +138,7 @@ impl World {
                 layers: Vec::new(),
                 tracing_mode: "PassThrough".into(),
                 dead_letter: String::new(),
+                logging: millstream_control::LoggingSettings::default(),
             },
             architectures: Vec::new(),
             tags: BTreeMap::new(),
