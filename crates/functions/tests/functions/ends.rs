@@ -222,5 +222,8 @@ async fn what_starts_while_all_ends_is_ended_too() {
         let error = outcome.unwrap_err();
         assert!(matches!(error, InvokeError::Lost | InvokeError::ShuttingDown), "{error}");
     }
-    assert_eq!(functions.workers().busy, 0);
+    // A start that nobody waits for gives its place back a moment later.
+    while functions.workers().busy > 0 {
+        tokio::task::yield_now().await;
+    }
 }
