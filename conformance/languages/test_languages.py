@@ -9,7 +9,7 @@ import socket
 import subprocess
 import unittest
 
-from support import clients
+from support import clients, guide
 from support.case import ServerCase
 from support.deploy import invoke
 from support.package import ROLE, zip_of
@@ -48,6 +48,17 @@ class Languages(ServerCase):
         self.deploy("rust", rust())
         self.works("rust", failure={"errorMessage": "on purpose"}, panicked={"errorMessage": "Lambda panicked: as it was asked to"})
         self.forwards("rust")
+
+    def test_the_guide_in_rust(self):
+        if shutil.which("cargo") is None:
+            self.skipTest("there is no cargo in PATH")
+        # Built where it was built before; the guide finds its program in its own directory.
+        build = "cargo build --release"
+        shown, = guide.section("Rust")
+        self.assertIn(build, shown)
+        cache = TARGET / "guide"
+        variables = {"CARGO_BUILD_BUILD_DIR": str(cache)}
+        self.assertEqual(guide.enriched_by("Rust", seconds=1_800, **variables), guide.ENRICHED)
 
     def test_rust_streams(self):
         if shutil.which("cargo") is None:

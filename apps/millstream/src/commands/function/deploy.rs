@@ -101,9 +101,9 @@ pub(super) async fn run(connection: &Connection, arguments: &DeployArguments) ->
 }
 
 /// The directory's own name, also where it is `.`
-fn name_of(directory: &Path) -> Result<String> {
+pub(super) fn name_of(directory: &Path) -> Result<String> {
     let whole = directory.canonicalize().with_context(|| format!("cannot read {}", directory.display()))?;
-    let name = whole.file_name().and_then(|name| name.to_str()).context("name the function with --name")?;
+    let name = whole.file_name().and_then(|name| name.to_str()).context("say a name with --name")?;
     Ok(name.strip_suffix(".zip").unwrap_or(name).to_owned())
 }
 

@@ -1,5 +1,6 @@
 //! Layers: what several functions have in common, at /opt.
 
+use super::deploy::name_of;
 use super::package::Package;
 use crate::commands::connection::Connection;
 use crate::commands::progress::Progress;
@@ -23,15 +24,15 @@ enum LayerCommand {
     /// Publish a new version of a layer from a directory
     #[command(
         after_help = "The directory lies at /opt: libraries for Python belong into its python directory.\n\nExample:\n  \
-        millstream function layer publish ./geo --name geo --runtime python3.12"
+        millstream function layer publish ./geo --runtime python3.12"
     )]
     Publish {
         /// Directory with the layer's files, or a .zip file
         #[arg(value_name = "DIR")]
         directory: PathBuf,
-        /// Name of the layer
+        /// Name of the layer [default: the directory's]
         #[arg(long)]
-        name: String,
+        name: Option<String>,
         /// A runtime that it is for; may be given several times
         #[arg(long = "runtime", value_name = "RUNTIME")]
         runtimes: Vec<String>,
@@ -62,6 +63,7 @@ enum LayerCommand {
 pub(super) async fn run(connection: &Connection, arguments: &LayerArguments) -> Result<ExitCode> {
     match &arguments.command {
         LayerCommand::Publish { directory, name, runtimes, description, exclude } => {
+            let name = &name.clone().map_or_else(|| name_of(directory), Ok)?;
             let package = Package::read(directory, exclude)?;
             let progress = Progress::waiting(format!("publishing {name}"));
             let runtimes: Vec<_> = runtimes.iter().map(|runtime| Runtime::from(runtime.as_str())).collect();
