@@ -59,6 +59,15 @@ impl Engine {
         }
     }
 
+    /// Where a closed shard ends; no position is beyond any other.
+    pub(crate) fn known_end(&self, stream: &Stream, shard: &Shard) -> Result<Position, EngineError> {
+        match End::of(&self.control.state(), stream, shard) {
+            Some(End::Closed(end)) => Ok(end),
+            Some(End::Open | End::Closing(_)) => Ok(End::Open.limit()),
+            None => Err(EngineError::Gone(stream.name.clone())),
+        }
+    }
+
     /// The stream as it is now.
     ///
     /// # Errors
