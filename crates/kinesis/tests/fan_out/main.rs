@@ -20,7 +20,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use steps::Step;
 use world::World;
 
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 400;
 const STEPS: usize = 70;
 
 /// One history, on a clock of its own that moves when nobody has anything to do.

@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
+/// More than any subscription has.
+const FRAMES: usize = 1_000;
+
 pub(crate) struct Notes {
     clock: Arc<Clock>,
     order: AtomicU64,
@@ -51,6 +54,10 @@ impl Notes {
         subscription.frames.push(frame);
     }
 
+    fn frames(&self, subscription: usize) -> usize {
+        self.history().subscriptions[subscription].frames.len()
+    }
+
     fn over(&self, subscription: usize) {
         let now = self.now();
         self.history().subscriptions[subscription].over.get_or_insert(now);
@@ -81,7 +88,8 @@ impl Notes {
             };
             polled = None;
             let what = frame.map_or(What::End, |frame| what(&frame));
-            let end = matches!(what, What::End);
+            // One that says without end that it has ended would never let time pass.
+            let end = matches!(what, What::End) || self.frames(subscription) > FRAMES;
             self.frame(subscription, Frame { polled: first, since, came: self.now(), what });
             if end {
                 return;

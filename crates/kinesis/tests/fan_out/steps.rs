@@ -41,6 +41,8 @@ pub(crate) enum Step {
         name: u8,
         shard: u8,
         from: From,
+        /// Its client does not read at once.
+        later: bool,
     },
     /// Go on where a subscription stands, whether it is over or not.
     Continue {
@@ -74,11 +76,12 @@ pub(crate) enum From {
 fn time() -> impl Strategy<Value = u64> {
     prop_oneof![
         6 => 0..3 * SECOND,
-        5 => 4_950..5_050_u64,
+        4 => 4_950..5_050_u64,
+        2 => Just(5 * SECOND),
         4 => 5 * SECOND..20 * SECOND,
         2 => 299 * SECOND..301 * SECOND,
         // Records of the beginning are about to expire, or have.
-        1 => 24 * HOUR - 400 * SECOND..24 * HOUR + 5 * SECOND,
+        2 => 24 * HOUR - 400 * SECOND..24 * HOUR + 5 * SECOND,
         1 => 12 * HOUR..13 * HOUR,
     ]
 }
@@ -111,8 +114,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<u8>().prop_map(|name| Step::Register { name }),
         2 => any::<u8>().prop_map(|name| Step::Deregister { name }),
         2 => any::<u8>().prop_map(|name| Step::Replace { name }),
-        10 => (any::<u8>(), any::<u8>(), from())
-            .prop_map(|(name, shard, from)| Step::Subscribe { name, shard, from }),
+        10 => (any::<u8>(), any::<u8>(), from(), prop_oneof![5 => Just(false), 1 => Just(true)])
+            .prop_map(|(name, shard, from, later)| Step::Subscribe { name, shard, from, later }),
         10 => any::<u8>().prop_map(|subscription| Step::Continue { subscription }),
         2 => any::<u8>().prop_map(|subscription| Step::Pause { subscription }),
         2 => Just(Step::ReadOn),

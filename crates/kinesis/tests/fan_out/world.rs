@@ -131,7 +131,10 @@ impl World {
                 self.until(|state| state.consumer("s", &format!("c{}", name % NAMES)).is_err()).await;
                 self.register(name % NAMES).await;
             }
-            Step::Subscribe { name, shard, from } => self.begin(name % NAMES, *shard, from),
+            Step::Subscribe { name, shard, from, later } => {
+                let client = if *later { Client::Pauses } else { Client::Reads };
+                self.begin(name % NAMES, *shard, from, client);
+            }
             Step::Continue { subscription } => self.go_on(*subscription),
             Step::Pause { subscription } => self.client(*subscription, Client::Pauses),
             Step::ReadOn => self.read_on(),
@@ -282,7 +285,7 @@ impl World {
         consumer.left.get_or_insert(left);
     }
 
-    fn begin(&mut self, name: u8, pick: u8, from: &From) {
+    fn begin(&mut self, name: u8, pick: u8, from: &From, client: Client) {
         let history = self.notes.history();
         let shards: Vec<u64> =
             history.shards.keys().filter(|key| key.life == self.life).map(|key| key.id).collect();
@@ -309,7 +312,7 @@ impl World {
         };
         let start = at(from).unwrap_or(Start::TrimHorizon);
         drop(history);
-        self.subscribe(arn, shard, start);
+        self.subscribe(arn, shard, start, client);
     }
 
     /// A client that does not know whether its subscription still lives asks for the next one.
@@ -323,11 +326,11 @@ impl World {
         let (arn, shard, start) = (before.arn.clone(), before.shard, before.stands());
         drop(history);
         if let Some(start) = start {
-            self.subscribe(arn, shard, start);
+            self.subscribe(arn, shard, start, Client::Reads);
         }
     }
 
-    fn subscribe(&mut self, arn: String, shard: ShardKey, start: Start) {
+    fn subscribe(&mut self, arn: String, shard: ShardKey, start: Start, client: Client) {
         let position = match &start {
             Start::TrimHorizon => json!({"Type": "TRIM_HORIZON"}),
             Start::Latest => json!({"Type": "LATEST"}),
@@ -339,7 +342,7 @@ impl World {
             }
         };
         let input = json!({"ConsumerARN": arn, "ShardId": shard_id(shard.id), "StartingPosition": position});
-        let (client, does) = watch::channel(Client::Reads);
+        let (client, does) = watch::channel(client);
         let (kinesis, notes) = (self.kinesis.clone(), self.notes.clone());
         let asked = notes.now();
         let (answered, frames, over) = (None, Vec::new(), None);
