@@ -255,6 +255,7 @@ impl Subscription {
             let held = Instant::now() < self.held_until;
             if !held || Instant::now() >= idle {
                 let room = if held { None } else { self.room(&stream, idle).await? };
+                let stream = self.current_stream()?;
                 let page = match &room {
                     Some(_) => self.engine.read(&stream, &self.shard, self.next, self.limit).await?,
                     None => self.standing(&stream).await?,

@@ -41,6 +41,9 @@ impl millstream_host::Clock for Clock {
     }
 }
 
+/// Others wait until somebody has taken theirs.
+const TWO_EVENTS_KIB: usize = 8_000;
+
 pub(crate) fn id_of(shard: &Value) -> u64 {
     shard.as_str().unwrap().strip_prefix("shardId-").unwrap().parse().unwrap()
 }
@@ -78,7 +81,7 @@ impl World {
         let clock = Arc::new(Clock(Instant::now()));
         let log = Arc::new(SlowLog::new());
         let control = millstream_control_node::open(log.clone(), clock.clone()).await.unwrap();
-        let engine = Engine::new(log.clone(), control, clock.clone());
+        let engine = Engine::new(log.clone(), control, clock.clone()).with_room_for_events(TWO_EVENTS_KIB);
         tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));
         tokio::spawn(engine.clone().run_retention());
         let kinesis = Kinesis::new(engine.clone(), Home::default());
