@@ -2,7 +2,9 @@
 //! either stream when they differ.
 
 use crate::{ARN, HALF, Service};
+use millstream_control::{State, StreamStatus};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Every operation that takes both, with what else it needs.
 fn operations() -> Vec<(&'static str, Value)> {
@@ -37,6 +39,8 @@ fn operations() -> Vec<(&'static str, Value)> {
 async fn a_name_and_an_arn_that_differ_are_refused() {
     let service = Service::with_stream().await;
     service.call("CreateStream", json!({"StreamName": "other", "ShardCount": 1})).await;
+    let active = |state: &Arc<State>| state.streams["other"].status == StreamStatus::Active;
+    service.engine.control().watch().wait_for(active).await.unwrap();
     let before = [service.summary("s").await, service.summary("other").await];
     for (operation, more) in operations() {
         let mut input = more;
