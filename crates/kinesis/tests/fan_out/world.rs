@@ -41,8 +41,8 @@ impl millstream_host::Clock for Clock {
     }
 }
 
-/// Others wait until somebody has taken theirs.
-const TWO_EVENTS_KIB: usize = 8_000;
+/// Others wait until it is taken.
+const ONE_EVENT_KIB: usize = 4_000;
 
 pub(crate) fn id_of(shard: &Value) -> u64 {
     shard.as_str().unwrap().strip_prefix("shardId-").unwrap().parse().unwrap()
@@ -81,7 +81,7 @@ impl World {
         let clock = Arc::new(Clock(Instant::now()));
         let log = Arc::new(SlowLog::new());
         let control = millstream_control_node::open(log.clone(), clock.clone()).await.unwrap();
-        let engine = Engine::new(log.clone(), control, clock.clone()).with_room_for_events(TWO_EVENTS_KIB);
+        let engine = Engine::new(log.clone(), control, clock.clone()).with_room_for_events(ONE_EVENT_KIB);
         tokio::spawn(engine.clone().run_lifecycle(Duration::ZERO));
         tokio::spawn(engine.clone().run_retention());
         let kinesis = Kinesis::new(engine.clone(), Home::default());
