@@ -68,3 +68,18 @@ test("another secret, key or token is refused", async () => {
     await assert.rejects(client(Lambda.LambdaClient, credentials).send(new Lambda.ListFunctionsCommand({})), { name });
   }
 });
+
+// A machine whose clock is wrong learns the time from the Date of a refusal, and asks again by itself.
+test("a client whose clock is wrong finds its way", async (t) => {
+  const right = Date.now();
+  for (const minutes of [-20, 20]) {
+    t.mock.timers.enable({ apis: ["Date"], now: right + minutes * 60_000 });
+    const wrong = client(Kinesis.KinesisClient, key);
+    await assert.rejects(wrong.send(new Kinesis.ListStreamsCommand({})), { name: "InvalidSignatureException" });
+    const patient = new Kinesis.KinesisClient({ endpoint: server.address, region: "us-east-1", credentials: key });
+    open.push(patient);
+    const listed = await patient.send(new Kinesis.ListStreamsCommand({}));
+    assert.equal(listed.$metadata.attempts, 2, `${minutes} minutes`);
+    t.mock.timers.reset();
+  }
+});

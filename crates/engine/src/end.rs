@@ -4,7 +4,7 @@ use crate::{Engine, EngineError, caps};
 use millstream_control::{Shard, State, Stream};
 use millstream_types::Position;
 use std::sync::Arc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How far a shard goes, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,25 @@ impl Engine {
         }
         let mut watch = self.control.watch();
         let is_settled = |state: &Arc<State>| !matches!(End::of(state, stream, shard), Some(End::Closing(_)));
-        match timeout(caps::CLOSING_READ, watch.wait_for(is_settled)).await {
-            Ok(Ok(state)) => End::of(&state, stream, shard).ok_or_else(gone),
-            // Nothing new for now; a stopped control plane is seen elsewhere.
-            Ok(Err(_)) | Err(_) => Ok(end),
+        let settled = timeout(caps::CLOSING_READ, watch.wait_for(is_settled)).await;
+        match settled.map(|state| state.map(|state| End::of(&state, stream, shard))) {
+            Ok(Ok(settled)) => settled.ok_or_else(gone),
+            // Nothing new for now.
+            Err(_) => Ok(end),
+            // Nor ever: the control plane has stopped. It is no reason for whoever follows the shard to ask at once again.
+            Ok(Err(_)) => {
+                sleep(caps::CLOSING_READ).await;
+                Ok(end)
+            }
+        }
+    }
+
+    /// Where a closed shard ends; no position is beyond any other.
+    pub(crate) fn known_end(&self, stream: &Stream, shard: &Shard) -> Result<Position, EngineError> {
+        match End::of(&self.control.state(), stream, shard) {
+            Some(End::Closed(end)) => Ok(end),
+            Some(End::Open | End::Closing(_)) => Ok(End::Open.limit()),
+            None => Err(EngineError::Gone(stream.name.clone())),
         }
     }
 

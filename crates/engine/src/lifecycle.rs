@@ -117,6 +117,8 @@ async fn settle_consumers(engine: &Engine, stream: &Stream, delay: Duration) -> 
             }
             ConsumerStatus::Deleting => {
                 tokio::time::sleep(delay).await;
+                // One that is registered anew within the second has the same ARN, and no part in them.
+                engine.subscriptions.end_consumer(&consumer.arn);
                 ignore_refusal(engine.control.submit(RemoveConsumer { stream: of, consumer: name }).await)?;
             }
         }

@@ -51,8 +51,9 @@ impl Engine {
             Start::AfterSequenceNumber(number) => number.position_after(),
             Start::AtTimestamp(at) => self.seek(stream, shard, at).await?,
         };
-        let end = self.end(stream, shard, position).await?;
-        Ok(position.min(end.limit()).max(horizon))
+        // Of a shard that is being closed, too, records are acknowledged that a reader may begin with or after, though it
+        // is not given them yet. A place that turns out to be beyond the end is the end.
+        Ok(position.min(self.known_end(stream, shard)?).max(horizon))
     }
 
     /// The first record that retention still keeps.

@@ -1,5 +1,5 @@
 use crate::{Engine, EngineError, Page, PageLimit, caps};
-use millstream_control::{ConsumerStatus, Shard, Stream};
+use millstream_control::{ConsumerStatus, Shard, State, Stream};
 use millstream_log::TailWatch;
 use millstream_types::{LogShard, Position};
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 /// Who reads which shard by enhanced fan-out: at most one subscription per consumer and shard.
 #[derive(Debug, Default)]
@@ -22,8 +22,16 @@ type Key = (String, LogShard);
 struct Slot {
     id: u64,
     since: Duration,
-    /// Dropped when another subscription takes over.
-    _alive: watch::Sender<()>,
+    told: watch::Sender<Option<Ending>>,
+}
+
+/// What ends a subscription from outside.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    /// Another subscription has the slot.
+    TakenOver,
+    /// The consumer was deregistered. There may be another one of its ARN since, which is exact to the second only.
+    Gone,
 }
 
 impl Registry {
@@ -33,15 +41,28 @@ impl Registry {
     }
 
     /// Take the slot. A live subscription younger than five seconds keeps it.
-    fn take(&self, key: &Key, now: Duration) -> Option<(u64, watch::Receiver<()>)> {
+    fn take(&self, key: &Key, now: Duration) -> Option<(u64, watch::Receiver<Option<Ending>>)> {
         let mut slots = self.lock();
         if is_held(&slots, key, now) {
             return None;
         }
         let id = self.last_id.fetch_add(1, Ordering::Relaxed);
-        let (alive, watch) = watch::channel(());
-        slots.insert(key.clone(), Slot { id, since: now, _alive: alive });
+        let (told, watch) = watch::channel(None);
+        if let Some(before) = slots.insert(key.clone(), Slot { id, since: now, told }) {
+            before.told.send_replace(Some(Ending::TakenOver));
+        }
         Some((id, watch))
+    }
+
+    /// End all subscriptions of a consumer.
+    pub(crate) fn end_consumer(&self, arn: &str) {
+        self.lock().retain(|(consumer, _), slot| {
+            let stays = consumer != arn;
+            if !stays {
+                slot.told.send_replace(Some(Ending::Gone));
+            }
+            stays
+        });
     }
 
     /// Whether the slot is held against another subscription.
@@ -66,6 +87,9 @@ pub enum SubscribeError {
     /// Another subscription of the consumer to the shard is less than five seconds old.
     #[error("consumer {consumer} reads the shard already")]
     InUse { consumer: String },
+    /// The consumer was deregistered meanwhile.
+    #[error("there is no active consumer {consumer}")]
+    NoConsumer { consumer: String },
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -146,12 +170,12 @@ pub struct Subscription {
     shard: Shard,
     consumer_arn: String,
     tail: TailWatch,
-    taken_over: watch::Receiver<()>,
+    told: watch::Receiver<Option<Ending>>,
     next: Position,
+    /// Until then the consumer gets no records.
+    held_until: Instant,
     ends: Instant,
     limit: PageLimit,
-    /// How far behind it was at the last event.
-    behind_millis: u64,
     /// The shard's end was delivered.
     ended: bool,
 }
@@ -172,11 +196,12 @@ impl Engine {
     ) -> Result<Subscription, SubscribeError> {
         let tail = self.tail(stream, shard.log)?;
         let key = (consumer_arn.to_owned(), shard.log);
-        let (id, taken_over) = self
+        let (id, told) = self
             .subscriptions
             .take(&key, self.clock.monotonic())
             .ok_or_else(|| SubscribeError::InUse { consumer: consumer_arn.to_owned() })?;
-        Ok(Subscription {
+        let now = Instant::now();
+        let subscription = Subscription {
             engine: self.clone(),
             key,
             id,
@@ -184,13 +209,22 @@ impl Engine {
             shard: shard.clone(),
             consumer_arn: consumer_arn.to_owned(),
             tail,
-            taken_over,
+            told,
             next: from,
-            ends: Instant::now() + caps::SUBSCRIPTION_LIFE,
+            held_until: now,
+            ends: now + caps::SUBSCRIPTION_LIFE,
             limit: PageLimit { records: caps::EVENT_RECORDS, bytes: caps::EVENT_BYTES },
-            behind_millis: 0,
             ended: false,
-        })
+        };
+        // Only now: whoever takes a consumer away first says so in the state, and then ends the subscriptions that it finds.
+        let state = self.control.state();
+        let consumer =
+            state.streams.get(&stream.name).and_then(|stream| stream.consumer_by_arn(consumer_arn));
+        if consumer.is_some_and(|consumer| consumer.status == ConsumerStatus::Active) {
+            Ok(subscription)
+        } else {
+            Err(SubscribeError::NoConsumer { consumer: consumer_arn.to_owned() })
+        }
     }
 }
 
@@ -202,72 +236,111 @@ impl Subscription {
         self
     }
 
+    /// Deliver no records for so long. Empty events come as ever, and so does the end.
+    pub fn hold(&mut self, pause: Duration) {
+        self.held_until = Instant::now() + pause;
+    }
+
     /// The next event: records as soon as there are some, else an empty one after a few seconds.
     pub async fn next(&mut self) -> Result<Event, SubscriptionEnd> {
-        let idle = sleep(caps::SUBSCRIPTION_IDLE);
-        tokio::pin!(idle);
+        // Whatever has become of the stream meanwhile: its reader has had all of the shard.
+        if self.ended {
+            return Err(SubscriptionEnd::ShardEnd);
+        }
+        let idle = Instant::now() + caps::SUBSCRIPTION_IDLE;
         let mut control = self.engine.control.watch();
-        // Its end (the log stopped) is no reason to look again and again: what is durable is still to be had.
-        let mut control_lives = true;
         loop {
             control.mark_unchanged();
             let stream = self.current_stream()?;
-            if self.ended {
-                return Err(SubscriptionEnd::ShardEnd);
+            let held = Instant::now() < self.held_until;
+            if !held || Instant::now() >= idle {
+                let room = if held { None } else { self.room(&stream, idle).await? };
+                let stream = self.current_stream()?;
+                let page = match &room {
+                    Some(_) => self.engine.read(&stream, &self.shard, self.next, self.limit).await?,
+                    None => self.standing(&stream).await?,
+                };
+                self.next = page.next;
+                self.ended = page.at_end;
+                let room = room.unwrap_or_default();
+                if page.at_end {
+                    // It may have been closed since the stream was looked up, and its children are to be told.
+                    let stream = self.engine.current(&stream).map_err(|_gone| SubscriptionEnd::Gone)?;
+                    return Ok(Event { page, stream, room });
+                }
+                // A shard that is being closed may have records that nobody can be given yet, for longer than a client
+                // bears silence.
+                if !page.records.is_empty() || Instant::now() >= idle {
+                    return Ok(Event { page, stream, room });
+                }
             }
-            let room = tokio::select! {
+            self.wait(&stream, &mut control, idle, held).await?;
+        }
+    }
+
+    /// Room for an event, or nothing if there is none until it is time for an empty one.
+    async fn room(&mut self, stream: &Stream, idle: Instant) -> Result<Option<Room>, SubscriptionEnd> {
+        tokio::select! {
+            biased;
+            room = self.engine.rooms.take(stream, self.limit) => Ok(Some(room)),
+            _ = self.told.changed() => Err(self.ending().unwrap_or(SubscriptionEnd::TakenOver)),
+            () = sleep_until(self.ends) => Err(SubscriptionEnd::Expired),
+            () = sleep_until(idle) => Ok(None),
+        }
+    }
+
+    /// How far behind the consumer is, and no records, which it may not have yet.
+    async fn standing(&self, stream: &Stream) -> Result<Page, EngineError> {
+        let one = PageLimit { records: 1, bytes: 1 };
+        let page = self.engine.read(stream, &self.shard, self.next, one).await?;
+        let behind = if page.records.is_empty() { page.behind_millis } else { page.behind_millis.max(1) };
+        Ok(Page { records: Vec::new(), next: self.next, behind_millis: behind, at_end: false })
+    }
+
+    /// Until there is a reason to look again; an error when the subscription is over.
+    async fn wait(
+        &mut self,
+        stream: &Arc<Stream>,
+        control: &mut watch::Receiver<Arc<State>>,
+        idle: Instant,
+        held: bool,
+    ) -> Result<(), SubscriptionEnd> {
+        // Its end (the log stopped) is no reason to look again and again: what is durable is still to be had.
+        let mut control_lives = true;
+        loop {
+            tokio::select! {
                 biased;
-                room = self.engine.rooms.take(&stream, self.limit) => room,
-                _ = self.taken_over.changed() => return Err(SubscriptionEnd::TakenOver),
+                _ = self.told.changed() => return Err(self.ending().unwrap_or(SubscriptionEnd::TakenOver)),
+                moved = self.tail.beyond(self.next), if !held => {
+                    return moved.map(drop).ok_or(SubscriptionEnd::Gone);
+                }
+                changed = control.changed(), if control_lives => {
+                    control_lives = changed.is_ok();
+                    // Most changes (checkpoints above all) are about something else.
+                    let now = control.borrow_and_update();
+                    let same = now.streams.get(&self.stream).is_some_and(|now| Arc::ptr_eq(now, stream));
+                    if !same {
+                        return Ok(());
+                    }
+                }
                 () = sleep_until(self.ends) => return Err(SubscriptionEnd::Expired),
-                () = &mut idle => {
-                    let page = Page { next: self.next, behind_millis: self.behind_millis, ..Page::default() };
-                    return Ok(Event { page, stream, room: Room::default() });
-                }
-            };
-            let page = self.engine.read(&stream, &self.shard, self.next, self.limit).await?;
-            self.next = page.next;
-            self.ended = page.at_end;
-            self.behind_millis = page.behind_millis;
-            if page.at_end {
-                // It may have been closed since the stream was looked up, and its children are to be told.
-                let stream = self.engine.current(&stream).map_err(|_gone| SubscriptionEnd::Gone)?;
-                return Ok(Event { page, stream, room });
-            }
-            if !page.records.is_empty() {
-                return Ok(Event { page, stream, room });
-            }
-            drop(room);
-            loop {
-                tokio::select! {
-                    biased;
-                    _ = self.taken_over.changed() => return Err(SubscriptionEnd::TakenOver),
-                    moved = self.tail.beyond(self.next) => {
-                        if moved.is_none() {
-                            return Err(SubscriptionEnd::Gone);
-                        }
-                        break;
-                    }
-                    changed = control.changed(), if control_lives => {
-                        control_lives = changed.is_ok();
-                        // Most changes (checkpoints above all) are about something else.
-                        let now = control.borrow_and_update();
-                        let same = now.streams.get(&self.stream).is_some_and(|now| Arc::ptr_eq(now, &stream));
-                        if !same {
-                            break;
-                        }
-                    }
-                    () = sleep_until(self.ends) => return Err(SubscriptionEnd::Expired),
-                    () = &mut idle => return Ok(Event { page, stream, room: Room::default() }),
-                }
+                () = sleep_until(idle) => return Ok(()),
+                () = sleep_until(self.held_until), if held => return Ok(()),
             }
         }
     }
 
+    fn ending(&self) -> Option<SubscriptionEnd> {
+        self.told.borrow().map(|ending| match ending {
+            Ending::TakenOver => SubscriptionEnd::TakenOver,
+            Ending::Gone => SubscriptionEnd::Gone,
+        })
+    }
+
     /// The stream and this shard as they are now; an error when they, the consumer or the slot are gone.
     fn current_stream(&mut self) -> Result<Arc<Stream>, SubscriptionEnd> {
-        if self.taken_over.has_changed().is_err() {
-            return Err(SubscriptionEnd::TakenOver);
+        if let Some(ending) = self.ending() {
+            return Err(ending);
         }
         if Instant::now() >= self.ends {
             return Err(SubscriptionEnd::Expired);

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bytes::Bytes;
-use millstream_control::{CreateStream, DeleteStream, RegisterConsumer, Stream, StreamMode, StreamStatus};
+use millstream_control::{
+    CreateStream, DeleteStream, DeregisterConsumer, RegisterConsumer, Stream, StreamMode, StreamStatus,
+};
 use millstream_engine::{
     Engine, EngineError, NewRecord, Page, PageLimit, Start, SubscribeError, SubscriptionEnd, hash_of,
 };
@@ -234,6 +236,79 @@ async fn a_second_subscription_waits_its_turn_then_takes_over() {
     assert!(matches!(subscribe(), Err(SubscribeError::InUse { .. })), "the newer one still holds the shard");
     drop(second);
     subscribe().unwrap();
+}
+
+/// Where there is no room for its records, a subscription says that it is behind, and not that there are none.
+#[tokio::test(start_paused = true)]
+async fn a_subscription_without_room_says_that_it_is_behind() {
+    let world = World::new().await;
+    let world = World { engine: world.engine.with_room_for_events(4_000), ..world };
+    let stream = world.stream("s", 2).await;
+    let arn = world.consumer("s").await;
+    let subscribe =
+        |shard: usize| world.engine.subscribe(&stream, &arn, &stream.shards[shard], Position::ZERO).unwrap();
+    let both: Vec<_> =
+        [0, u128::MAX].map(|hash| NewRecord { explicit_hash_key: Some(HashKey(hash)), ..record("a") }).into();
+    world.engine.append(&stream, &both).await.unwrap();
+    let (mut first, mut second) = (subscribe(0), subscribe(1));
+    let taken = first.next().await.unwrap();
+    let waiting = second.next().await.unwrap();
+    assert_eq!((taken.page.records.len(), waiting.page.records.len()), (1, 0));
+    assert_eq!(waiting.page.next, Position::ZERO);
+    assert!(waiting.page.behind_millis > 0);
+    drop(taken);
+    assert_eq!(keys(&second.next().await.unwrap().page), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_is_held_up_delivers_later() {
+    let world = World::new().await;
+    let stream = world.stream("s", 1).await;
+    let arn = world.consumer("s").await;
+    let mut subscription = world.engine.subscribe(&stream, &arn, &stream.shards[0], Position::ZERO).unwrap();
+    world.put(&stream, &["a"]).await;
+    let began = tokio::time::Instant::now();
+    subscription.hold(Duration::from_secs(6));
+    let event = subscription.next().await.unwrap();
+    assert!(event.page.records.is_empty() && event.page.behind_millis > 0);
+    assert!(began.elapsed() <= Duration::from_secs(5));
+    assert_eq!(keys(&subscription.next().await.unwrap().page), ["a"]);
+    assert_eq!(began.elapsed().as_secs(), 6);
+    subscription.hold(Duration::from_mins(10));
+    while subscription.next().await.is_ok() {}
+    assert_eq!(began.elapsed().as_secs(), 300, "the end comes when it comes");
+}
+
+/// It has the same ARN when all of that happens within a second.
+#[tokio::test]
+async fn a_consumer_registered_anew_does_not_inherit_subscriptions() {
+    let world = World::new().await;
+    let stream = world.stream("s", 1).await;
+    let arn = world.consumer("s").await;
+    let subscribe = || world.engine.subscribe(&stream, &arn, &stream.shards[0], Position::ZERO);
+    let mut subscription = subscribe().unwrap();
+    let deregister = DeregisterConsumer { stream: "s".into(), consumer: "app".into() };
+    world.engine.control().submit(deregister).await.unwrap();
+    world.engine.control().watch().wait_for(|state| state.consumer("s", "app").is_err()).await.unwrap();
+    assert!(matches!(subscribe(), Err(SubscribeError::NoConsumer { .. })));
+    assert_eq!(world.consumer("s").await, arn);
+    let mut another = subscribe().unwrap();
+    world.put(&stream, &["a"]).await;
+    assert!(matches!(subscription.next().await, Err(SubscriptionEnd::Gone)));
+    assert_eq!(keys(&another.next().await.unwrap().page), ["a"]);
+}
+
+/// A record that expires while its reader does nothing is not delivered any more.
+#[tokio::test]
+async fn a_subscription_passes_over_what_has_expired() {
+    let world = World::new().await;
+    let stream = world.stream("s", 1).await;
+    let arn = world.consumer("s").await;
+    let mut subscription = world.engine.subscribe(&stream, &arn, &stream.shards[0], Position::ZERO).unwrap();
+    world.put(&stream, &["old"]).await;
+    world.clock.advance_millis(24 * 3_600_000 + 1);
+    world.put(&stream, &["new"]).await;
+    assert_eq!(keys(&subscription.next().await.unwrap().page), ["new"]);
 }
 
 #[tokio::test]

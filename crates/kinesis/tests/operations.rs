@@ -18,6 +18,8 @@ mod dry_run;
 mod encryption;
 #[path = "operations/homes.rs"]
 mod homes;
+#[path = "operations/late_consumers.rs"]
+mod late_consumers;
 #[path = "operations/limits.rs"]
 mod limits;
 #[path = "operations/metrics.rs"]
@@ -38,6 +40,8 @@ mod settings;
 mod shard_filters;
 #[path = "operations/tags.rs"]
 mod tags;
+#[path = "operations/two_names.rs"]
+mod two_names;
 
 use futures_util::StreamExt;
 use millstream_engine::Engine;

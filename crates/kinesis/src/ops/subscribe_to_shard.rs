@@ -53,6 +53,9 @@ pub(crate) async fn run<C: Codec + Clone + Send + Sync + 'static>(
                 call.subscription_refused();
                 in_use()
             }
+            SubscribeError::NoConsumer { .. } => {
+                Failure::not_found(format!("Consumer {}, account {account} not found.", consumer.arn))
+            }
             SubscribeError::Engine(error) => error::engine(error, account),
         })?;
     let hello = event_stream::initial_response(C::CONTENT_TYPE, &codec.encode(&Empty {}));
@@ -82,11 +85,9 @@ struct Frames<C> {
 /// The next frame, and what is left to do after it: nothing, after an error.
 async fn next_frame<C: Codec>(frames: Option<Frames<C>>) -> Option<(Bytes, Option<Frames<C>>)> {
     let mut frames = frames?;
-    // The consumer gets no more than its rate. After an event of ordinary size that takes half a second at most.
-    let pause = frames.service.sent(&frames.consumer, frames.log, 0);
-    if !pause.is_zero() {
-        tokio::time::sleep(pause).await;
-    }
+    // The consumer gets no more than its rate. After an event of ordinary size that takes half a second at most, after a
+    // record of 10 MiB five: longer than a client bears silence.
+    frames.subscription.hold(frames.service.sent(&frames.consumer, frames.log, 0));
     match frames.subscription.next().await {
         Ok(event) => {
             if frames.service.limits.is_some() {

@@ -2,7 +2,8 @@
 
 use crate::{ARN, HALF, Service, put};
 use futures_util::StreamExt;
-use millstream_kinesis::{Answer, LimitSettings};
+use millstream_kinesis::{Answer, EventFrames, LimitSettings};
+use millstream_wire::event_stream;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -269,20 +270,20 @@ async fn the_shard_count_is_updated_ten_times_a_day() {
     service.call("UpdateShardCount", update).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_consumer_is_sent_two_mebibytes_a_second() {
-    let service = Service::with_stream().await;
+/// The ARN of an active consumer.
+async fn consumer(service: &Service) -> Value {
     let registered =
         service.call("RegisterStreamConsumer", json!({"StreamARN": ARN, "ConsumerName": "app"})).await;
     let active = |state: &std::sync::Arc<millstream_control::State>| {
         state.consumer("s", "app").is_ok_and(|c| c.status == millstream_control::ConsumerStatus::Active)
     };
     service.engine.control().watch().wait_for(active).await.unwrap();
-    for _ in 0..6 {
-        service.call("PutRecord", put(&data((1 << 20) - 4), "0")).await;
-    }
-    let service = service.limited(LimitSettings::aws());
-    let subscribe = json!({"ConsumerARN": registered["Consumer"]["ConsumerARN"], "ShardId": SHARD,
+    registered["Consumer"]["ConsumerARN"].clone()
+}
+
+/// The events of a subscription from the trim horizon, and time that passes.
+async fn subscribed(service: &Service, consumer: &Value) -> EventFrames {
+    let subscribe = json!({"ConsumerARN": consumer, "ShardId": SHARD,
                            "StartingPosition": {"Type": "TRIM_HORIZON"}});
     let Ok(Answer::Events(mut events)) = service.raw("SubscribeToShard", subscribe).await else {
         panic!("it is an event stream")
@@ -296,6 +297,18 @@ async fn a_consumer_is_sent_two_mebibytes_a_second() {
             clock.advance_millis(1);
         }
     });
+    events
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_is_sent_two_mebibytes_a_second() {
+    let service = Service::with_stream().await;
+    let consumer = consumer(&service).await;
+    for _ in 0..6 {
+        service.call("PutRecord", put(&data((1 << 20) - 4), "0")).await;
+    }
+    let service = service.limited(LimitSettings::aws());
+    let mut events = subscribed(&service, &consumer).await;
     let mut waits = Vec::new();
     for _ in 0..6 {
         let before = tokio::time::Instant::now();
@@ -305,6 +318,31 @@ async fn a_consumer_is_sent_two_mebibytes_a_second() {
     // Two at once, which is a second's worth, and then two a second. The paused clock is exact but for its milliseconds.
     assert!(waits[..3].iter().all(|wait| *wait == 0), "{waits:?}");
     assert!(waits[3..].iter().all(|wait| (499..=501).contains(wait)), "{waits:?}");
+}
+
+/// A record that takes long to pay for is no reason for silence: clients give a silent subscription up.
+#[tokio::test(start_paused = true)]
+async fn a_consumer_that_has_had_its_share_hears_so() {
+    let service = Service::with_stream().await;
+    let consumer = consumer(&service).await;
+    for _ in 0..2 {
+        service.call("PutRecord", put(&data(900_000), "0")).await;
+    }
+    let service = service.limited(only(&[("consumer-read-bytes", 60_000)]));
+    let mut events = subscribed(&service, &consumer).await;
+    let (mut records, mut empty) = (0, 0);
+    while records < 2 {
+        let next = tokio::time::timeout(Duration::from_secs(5), events.next()).await;
+        let frame = next.expect("no silence of five seconds").unwrap();
+        let (frame, _) = event_stream::decode(&frame).unwrap().unwrap();
+        let event: Value = serde_json::from_slice(&frame.payload).unwrap();
+        let delivered = event["Records"].as_array().unwrap().len();
+        records += delivered;
+        empty += usize::from(delivered == 0);
+        assert_eq!(event["MillisBehindLatest"] == 0, records == 2, "{records}");
+        assert!(event.get("ContinuationSequenceNumber").is_some());
+    }
+    assert!(empty >= 2, "{empty}: the second record waits for {} seconds", 900_000 / 60_000);
 }
 
 #[tokio::test]
