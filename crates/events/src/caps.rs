@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// A simulation lasts minutes and must come to what a server comes to in days.
+const SIMULATED: bool = cfg!(feature = "sim");
+
 /// Events that wait for one function, and for all of the server together. AWS has no such limits that are written down: its
 /// queue is not one machine's.
 pub const EVENTS_PER_FUNCTION: usize = 50_000;
@@ -52,13 +55,13 @@ pub const READ_RECORDS: usize = 10_000;
 /// The journal is cleaned when it holds so much more than twice what waits, in bytes and in records, and trimmed when so much
 /// of it has come to its end.
 pub const GARBAGE_BYTES: u64 = 64 << 20;
-pub const GARBAGE_RECORDS: u64 = 100_000;
+pub const GARBAGE_RECORDS: u64 = if SIMULATED { 40 } else { 100_000 };
 pub const TRIM_BYTES: u64 = 16 << 20;
-pub const TRIM_RECORDS: u64 = 10_000;
+pub const TRIM_RECORDS: u64 = if SIMULATED { 10 } else { 10_000 };
 
 /// What is written anew at a time when the journal is cleaned.
 pub const MOVED_BYTES: u64 = 4 << 20;
-pub const MOVED_EVENTS: usize = 1_000;
+pub const MOVED_EVENTS: usize = if SIMULATED { 3 } else { 1_000 };
 
 /// How closely it is known how much of the journal lies behind a position.
 pub const MARK_BYTES: u64 = 1 << 20;

@@ -1,6 +1,7 @@
 //! Keeps the journal short. What is done with is forgotten once nothing older waits; where an old event keeps much from being
 //! forgotten, it is written anew, behind the rest.
 
+use crate::caps;
 use crate::entry::{Entry, Whole};
 use crate::journal::{Journal, JournalError};
 use crate::service::Core;
@@ -48,7 +49,15 @@ pub(crate) async fn clean(core: &Core, work: Work) {
             if let Err(error) = &moved {
                 tracing::warn!(%error, "the journal of events could not be cleaned");
             }
-            core.table.cleaned(cleaning, moved.ok());
+            let failed = moved.is_err();
+            core.table.put_back(cleaning, moved.ok());
+            if failed {
+                // Its events take their turns meanwhile. Without a pause a disk that fails or is full would be asked again
+                // and again, at once.
+                core.news.notify_one();
+                tokio::time::sleep(caps::RETRY).await;
+            }
+            core.table.cleaned();
         }
     }
 }

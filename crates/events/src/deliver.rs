@@ -30,11 +30,11 @@ pub(crate) async fn deliver<I: Invoker>(core: &Core, invoker: &I, id: u64) {
     let now = core.engine.now();
     let reserved = function.reserved_concurrency;
     if let Some(over) = decide::before(now, event.accepted, terms, &live.progress, reserved) {
-        return end(core, &live, function, over, Bytes::new()).await;
+        return end(core, &live, function, over, None, Bytes::new()).await;
     }
     let whole = match read(core, &live).await {
         Ok(whole) => whole,
-        Err(JournalError::Read(ReadError::Io(_) | ReadError::NoSuchShard(_))) => {
+        Err(error) if is_passing(&error) => {
             return not_run(
                 core,
                 &live,
@@ -55,7 +55,7 @@ pub(crate) async fn deliver<I: Invoker>(core: &Core, invoker: &I, id: u64) {
     core.board.given(&event.function, &event.arn, now, now.millis_since(event.accepted));
     let call = Invocation {
         request_id: event.request.clone(),
-        payload: whole.payload,
+        payload: whole.payload.clone(),
         client_context: None,
         trace_id: event.trace.clone(),
     };
@@ -83,7 +83,7 @@ pub(crate) async fn deliver<I: Invoker>(core: &Core, invoker: &I, id: u64) {
         }
         Next::Over(over) => {
             let response = result.map(|reply| reply.payload).unwrap_or_default();
-            end(core, &live, function, over, response).await;
+            end(core, &live, function, over, Some(whole), response).await;
         }
     }
 }
@@ -96,7 +96,12 @@ fn not_run(core: &Core, live: &Live, next: &Next) {
     });
 }
 
-async fn read(core: &Core, live: &Live) -> Result<Whole, JournalError> {
+/// Whether an event that could not be read may be readable later.
+pub(crate) fn is_passing(error: &JournalError) -> bool {
+    matches!(error, JournalError::Read(ReadError::Io(_) | ReadError::NoSuchShard(_)))
+}
+
+pub(crate) async fn read(core: &Core, live: &Live) -> Result<Whole, JournalError> {
     let journal = core.journal().await.map_err(|error| ReadError::Io(error.to_string()))?;
     journal.read(live.position).await
 }
@@ -114,11 +119,30 @@ pub(crate) async fn drop_all(core: &Core, ids: &[u64]) {
     }
 }
 
-/// An event is over: write down who is to be told of it, or that nobody is.
-async fn end(core: &Core, live: &Live, function: &Function, over: Over, response: Bytes) {
+/// An event is over: write down who is to be told of it, or that nobody is. `whole`: the event, if it was read already.
+async fn end(
+    core: &Core,
+    live: &Live,
+    function: &Function,
+    over: Over,
+    whole: Option<Whole>,
+    response: Bytes,
+) {
     let event = &live.event;
     let at = core.engine.now();
     let to = addresses(event, function, &over);
+    let whole = match whole {
+        Some(whole) => Ok(whole),
+        None if to.is_empty() => Err(None),
+        None => read(core, live).await.map_err(Some),
+    };
+    if let Err(Some(error)) = &whole
+        && is_passing(error)
+    {
+        // Its turn comes again, and it is over then too.
+        tracing::warn!(%error, function = event.function, request = event.request, "an event cannot be read at the moment");
+        return core.table.again(event.id, decide::later(at, caps::RETRY), |_| {});
+    }
     if over.condition != Condition::Success {
         core.board.dropped(&event.function, &event.arn);
         let (condition, request) = (over.condition.name(), &event.request);
@@ -134,10 +158,16 @@ async fn end(core: &Core, live: &Live, function: &Function, over: Over, response
         return core.done(event.id).await;
     }
     let outcome = Outcome { condition: over.condition, at, count: over.count, answer: over.answer, to };
-    let whole = match read(core, live).await {
+    let whole = match whole {
         Ok(whole) => whole,
         Err(error) => {
-            tracing::error!(%error, function = event.function, request = event.request, "nobody is told of an event");
+            let error = error.map(|error| error.to_string());
+            tracing::error!(
+                error,
+                function = event.function,
+                request = event.request,
+                "nobody is told of an event"
+            );
             return core.done(event.id).await;
         }
     };

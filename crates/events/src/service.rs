@@ -190,19 +190,19 @@ impl Core {
         let record =
             Entry::Whole(Box::new(whole)).encode().map_err(|error| Refused::NotDone(error.to_string()))?;
         let bytes = record.len() as u64;
-        self.table.reserve(&event.function, bytes).map_err(|full| match full {
+        let room = self.table.reserve(&event.function, bytes).map_err(|full| match full {
             Full::Function => Refused::FunctionFull,
             Full::Server => Refused::ServerFull,
         })?;
         match journal.append(&[record], now).await {
             Ok(position) => {
                 self.board.received(&event.function, &event.arn);
-                self.table.insert(event, position, bytes);
+                self.table.insert(event, position, &room);
                 self.news.notify_one();
                 Ok(())
             }
             Err(error) => {
-                self.table.give_back(&event.function, bytes);
+                self.table.give_back(&event.function, &room);
                 Err(match error.outcome() {
                     Outcome::NotDone => Refused::NotDone(error.to_string()),
                     Outcome::Unknown => Refused::Unknown(error.to_string()),

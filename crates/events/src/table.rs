@@ -68,6 +68,16 @@ struct Inner {
     extent: Extent,
     next_id: u64,
     cleaning: bool,
+    /// Events that are being written down, by the journal's tail when that began: each comes behind that.
+    coming: BTreeMap<Position, usize>,
+}
+
+/// Room that was kept for an event, and a hold on the journal, which is not trimmed where the event may be.
+#[must_use = "it must be given back"]
+#[derive(Debug)]
+pub(crate) struct Room {
+    bytes: u64,
+    behind: Position,
 }
 
 #[derive(Debug, Default)]
@@ -116,7 +126,7 @@ impl Table {
     }
 
     /// Keep room for an event of a function.
-    pub(crate) fn reserve(&self, function: &str, bytes: u64) -> Result<(), Full> {
+    pub(crate) fn reserve(&self, function: &str, bytes: u64) -> Result<Room, Full> {
         let inner = &mut *self.inner();
         if !inner.total.has_room(bytes, caps::EVENTS, caps::BYTES) {
             return Err(Full::Server);
@@ -127,17 +137,23 @@ impl Table {
         }
         inner.used.entry(function.to_owned()).or_default().add(bytes);
         inner.total.add(bytes);
-        Ok(())
+        let behind = inner.extent.tail();
+        *inner.coming.entry(behind).or_default() += 1;
+        Ok(Room { bytes, behind })
     }
 
     /// Give room back that was kept.
-    pub(crate) fn give_back(&self, function: &str, bytes: u64) {
-        self.inner().unuse(function, bytes);
+    pub(crate) fn give_back(&self, function: &str, room: &Room) {
+        let mut inner = self.inner();
+        inner.let_go(room);
+        inner.unuse(function, room.bytes);
     }
 
     /// An event for which room was kept is durable.
-    pub(crate) fn insert(&self, event: Event, position: Position, bytes: u64) {
+    pub(crate) fn insert(&self, event: Event, position: Position, room: &Room) {
         let inner = &mut *self.inner();
+        inner.let_go(room);
+        let bytes = room.bytes;
         inner.extent.appended(position, 1, bytes);
         let (id, due) = (event.id, event.accepted);
         let progress = Progress::default();
@@ -268,6 +284,7 @@ impl Table {
         let extent = &inner.extent;
         let oldest =
             inner.by_position.first_key_value().map_or_else(|| extent.tail(), |(position, _)| *position);
+        let oldest = inner.coming.first_key_value().map_or(oldest, |(behind, _)| oldest.min(*behind));
         let records = oldest.0.saturating_sub(extent.first().0);
         let worth = extent.bytes_before(oldest) >= caps::TRIM_BYTES || records >= caps::TRIM_RECORDS;
         worth.then_some(oldest)
@@ -307,9 +324,8 @@ impl Table {
     }
 
     /// What was to be written anew is where `places` say, with so many bytes, or where it was.
-    pub(crate) fn cleaned(&self, cleaning: Cleaning, places: Option<Vec<(Position, u64)>>) {
+    pub(crate) fn put_back(&self, cleaning: Cleaning, places: Option<Vec<(Position, u64)>>) {
         let inner = &mut *self.inner();
-        inner.cleaning = false;
         let places = places.unwrap_or_default();
         for (index, live) in cleaning.moved.into_iter().enumerate() {
             if let Some((position, bytes)) = places.get(index).copied() {
@@ -318,6 +334,11 @@ impl Table {
             }
             inner.schedule(live.event.id);
         }
+    }
+
+    /// The next cleaning may begin.
+    pub(crate) fn cleaned(&self) {
+        self.inner().cleaning = false;
     }
 }
 
@@ -358,6 +379,16 @@ impl Inner {
         self.by_position.remove(&live.position);
         self.answers = self.answers.saturating_sub(live.response);
         self.unuse(&live.event.function, live.bytes);
+    }
+
+    /// An event is written down, or is not and never will be.
+    fn let_go(&mut self, room: &Room) {
+        if let Some(count) = self.coming.get_mut(&room.behind) {
+            *count -= 1;
+            if *count == 0 {
+                self.coming.remove(&room.behind);
+            }
+        }
     }
 
     fn unuse(&mut self, function: &str, bytes: u64) {

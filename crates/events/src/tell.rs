@@ -1,6 +1,6 @@
 //! Tells who is to be told of what became of an event.
 
-use crate::deliver::is_hopeless;
+use crate::deliver::{self, is_hopeless};
 use crate::entry::Whole;
 use crate::event::{Address, Condition, Outcome};
 use crate::service::{Core, NewEvent};
@@ -15,18 +15,18 @@ use millstream_types::Arn;
 pub(crate) async fn tell(core: &Core, id: u64) {
     let Some(live) = core.table.get(id) else { return };
     let Some(outcome) = live.progress.outcome.clone() else { return };
-    let read = match core.journal().await {
-        Ok(journal) => journal.read(live.position).await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let whole = match read {
-        Ok(whole) => whole,
+    let left = match deliver::read(core, &live).await {
+        Ok(whole) => tell_once(core, &whole, &outcome).await,
+        // They are told when it can be read again.
+        Err(error) if deliver::is_passing(&error) => {
+            tracing::warn!(%error, function = live.event.function, "an event cannot be read at the moment");
+            outcome.to.clone()
+        }
         Err(error) => {
-            tracing::error!(error, function = live.event.function, "nobody is told of an event");
+            tracing::error!(%error, function = live.event.function, "nobody is told of an event");
             return core.done(id).await;
         }
     };
-    let left = tell_once(core, &whole, &outcome).await;
     let due = decide::later(core.engine.now(), decide::pause(live.progress.not_told));
     if left.is_empty() {
         return core.done(id).await;

@@ -254,8 +254,22 @@ impl Actor {
         Ok(())
     }
 
-    /// Records for one request, hidden from others as of now.
+    /// Records for one request, hidden from others as of now. If some cannot be read, none was received: what was found
+    /// before them would be hidden, and perhaps a dead letter, without anybody having seen it.
     async fn receive(&mut self, receive: &Receive, view: &View) -> Result<Vec<Delivered>, QueueError> {
+        let (changes, counts, last_read) = (self.changes.len(), self.uncounted, self.last_read);
+        let found = self.find(receive, view).await;
+        if found.is_err() {
+            self.changes.truncate(changes);
+            for change in self.undo.split_off(changes).into_iter().rev() {
+                self.state.apply(change);
+            }
+            (self.uncounted, self.last_read) = (counts, last_read);
+        }
+        found
+    }
+
+    async fn find(&mut self, receive: &Receive, view: &View) -> Result<Vec<Delivered>, QueueError> {
         let now = self.engine.now();
         let mut out =
             Received { records: Vec::new(), places: BTreeSet::new(), bytes: 0, limit: receive.limit };

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// A simulation lasts seconds and must come to what a server comes to in days.
+const SIMULATED: bool = cfg!(feature = "sim");
+
 /// Records that were received and not acknowledged, dead letters included. SQS has the same.
 pub(crate) const OUTSTANDING: usize = 120_000;
 
@@ -19,10 +22,10 @@ pub(crate) const ANSWER_BYTES: usize = 10 << 20;
 pub(crate) const ADMISSION: Duration = Duration::from_secs(5);
 
 /// A snapshot is due after so many changes, if they are more than what it would hold.
-pub(crate) const SNAPSHOT_CHANGES: usize = 10_000;
+pub(crate) const SNAPSHOT_CHANGES: usize = if SIMULATED { 60 } else { 10_000 };
 
 /// Changes in one record of a snapshot.
-pub(crate) const SNAPSHOT_PART: usize = 1_000;
+pub(crate) const SNAPSHOT_PART: usize = if SIMULATED { 7 } else { 1_000 };
 
 /// How much of the journal is read at a time.
 pub(crate) const JOURNAL_BYTES: usize = 4 << 20;

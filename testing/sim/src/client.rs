@@ -1,4 +1,4 @@
-//! A client of the Kinesis API over the simulated network: JSON over HTTP/1.1, one connection, made anew when it breaks.
+//! A client of the Kinesis API, and of Lambda's Invoke, over the simulated network: JSON over HTTP/1.1, one connection, made anew when it breaks.
 
 use crate::trace::Trace;
 use base64_simd::STANDARD;
@@ -47,8 +47,14 @@ impl CallError {
                 *status < 500
                     || message.contains("Nothing of this request was stored")
                     || message.contains("nothing was done")
+                    || message.contains("The function will not be invoked")
             }
         }
+    }
+
+    /// Records could not be read: nothing was received then.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Answered(_, _, message) if message.starts_with("The records could not be read"))
     }
 
     pub(crate) fn is_code(&self, name: &str) -> bool {
@@ -93,6 +99,24 @@ impl Client {
         Err(error)
     }
 
+    /// Have a function invoked some time: whether the event was taken.
+    pub(crate) async fn invoke_later(&mut self, function: &str, event: &Value) -> Result<(), CallError> {
+        let request = Request::post(format!("/2015-03-31/functions/{function}/invocations"))
+            .header("host", SERVER)
+            .header("x-amz-invocation-type", "Event")
+            .body(Full::new(Bytes::from(event.to_string())))
+            .expect("method, path and headers are valid");
+        let result = async {
+            let response = self.exchange(request).await?;
+            let status = response.status().as_u16();
+            let body = self.body(response).await?;
+            if status == 202 { Ok(()) } else { Err(failure(status, &body)) }
+        };
+        let result = result.await;
+        self.note(format_args!("Invoke {function} {event} -> {result:?}"));
+        result
+    }
+
     pub(crate) fn note(&self, what: std::fmt::Arguments<'_>) {
         self.trace.line(&self.name, what);
     }
@@ -125,6 +149,10 @@ impl Client {
             .header("x-amz-target", format!("Kinesis_20131202.{operation}"))
             .body(Full::new(Bytes::from(input.to_string())))
             .expect("method, path and headers are valid");
+        self.exchange(request).await
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CallError> {
         let connection = match &mut self.connection {
             Some(connection) if !connection.is_closed() => connection,
             other => other.insert(connect(self.patience).await.map_err(CallError::Unsent)?),
@@ -157,7 +185,7 @@ async fn connect(patience: Duration) -> Result<SendRequest<Full<Bytes>>, String>
 fn failure(status: u16, body: &[u8]) -> CallError {
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
-    CallError::Answered(status, text("__type"), text("message"))
+    CallError::Answered(status, text("__type"), text("message") + &text("Message"))
 }
 
 /// Long filler says nothing in a trace.

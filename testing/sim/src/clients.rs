@@ -2,6 +2,9 @@
 
 pub(crate) mod admin;
 pub(crate) mod auditor;
+pub(crate) mod caller;
+pub(crate) mod queue_admin;
 pub(crate) mod reader;
+pub(crate) mod receiver;
 pub(crate) mod subscriber;
 pub(crate) mod writer;

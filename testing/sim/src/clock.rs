@@ -20,6 +20,16 @@ pub(crate) struct SimClock {
 const TIMES: u64 = 200_000;
 
 impl SimClock {
+    /// Set the wall clock further ahead than it is.
+    pub(crate) fn move_ahead(&self, by: Duration) {
+        self.ahead.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The wall clock, in milliseconds.
+    pub(crate) fn wall(&self) -> u64 {
+        self.now().millis()
+    }
+
     /// Set the wall clock so far ahead of the time that passed.
     pub(crate) fn set_ahead(&self, ahead: Duration) {
         self.ahead.store(u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);

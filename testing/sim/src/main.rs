@@ -4,7 +4,7 @@
 use anyhow::{Result, bail};
 use clap::Parser;
 use millstream_host::{Clock, SystemClock};
-use millstream_sim::{Mutation, Plan, Storage, Workshop, run};
+use millstream_sim::{Mutation, Plan, Scenario, Storage, Workshop, run};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ struct Cli {
     /// Stand on the model of the log, in memory, instead of the embedded log on a simulated disk.
     #[arg(long)]
     memory: bool,
+    /// What the clients are about.
+    #[arg(long, value_enum, default_value_t)]
+    scenario: Scenario,
     /// Let the log break a promise, to see that it is noticed.
     #[arg(long, value_enum)]
     mutation: Option<Mutation>,
@@ -46,7 +49,7 @@ fn main() -> Result<()> {
         if cli.seconds.is_some_and(late) {
             break;
         }
-        let plan = Plan::new(seed, storage, cli.mutation);
+        let plan = Plan::of(cli.scenario, seed, storage, cli.mutation);
         let report = run(&plan, &workshop);
         ran += 1;
         if let Some(path) = &cli.trace {
@@ -60,9 +63,21 @@ fn main() -> Result<()> {
         }
         let (puts, acknowledged, reads, starts) =
             (report.puts, report.acknowledged, report.reads, report.starts);
-        println!(
-            "seed {seed}: {puts} puts, {acknowledged} acknowledged, {reads} records read, {starts} starts"
-        );
+        match cli.scenario {
+            Scenario::Streams | Scenario::Queues => println!(
+                "seed {seed}: {puts} puts, {acknowledged} acknowledged, {reads} records read, {starts} starts"
+            ),
+            Scenario::Events => println!(
+                "seed {seed}: {} events, {} calls, {} told, {starts} starts",
+                report.events, report.calls, report.told
+            ),
+        }
+        if cli.scenario == Scenario::Queues {
+            println!(
+                "  {} received, {} of them dead, {} settled",
+                report.received, report.dead, report.settled
+            );
+        }
         if !report.violations.is_empty() {
             report.violations.iter().take(20).for_each(|violation| println!("  {violation}"));
             bail!("seed {seed} breaks a law; run it again with: {}", replay(&cli, seed));
@@ -80,5 +95,10 @@ fn difference<'a>(first: &'a str, second: &'a str) -> Option<(&'a str, &'a str)>
 
 fn replay(cli: &Cli, seed: u64) -> String {
     let memory = if cli.memory { " --memory" } else { "" };
-    format!("cargo xtask sim --from {seed} --seeds 1{memory} --trace /tmp/trace")
+    let scenario = match cli.scenario {
+        Scenario::Streams => "",
+        Scenario::Queues => " --scenario queues",
+        Scenario::Events => " --scenario events",
+    };
+    format!("cargo xtask sim --from {seed} --seeds 1{scenario}{memory} --trace /tmp/trace")
 }

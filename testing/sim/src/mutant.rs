@@ -26,6 +26,8 @@ pub enum Mutation {
     Twice,
     /// Now and then a page of a read is passed over.
     Skip,
+    /// Now and then a call is acknowledged and never written.
+    Forget,
     /// The disk takes a sync for done without doing it. This one is the disk's fault, see `disk.rs`.
     Unsynced,
 }
@@ -35,6 +37,8 @@ pub enum Mutation {
 pub(crate) struct Mutant {
     log: Arc<dyn Log>,
     mutation: Mutation,
+    /// Only the journals of queues and of events suffer.
+    journals: bool,
     state: Mutex<State>,
 }
 
@@ -49,8 +53,8 @@ struct State {
 const ODDS: u64 = 8;
 
 impl Mutant {
-    pub(crate) fn new(log: Arc<dyn Log>, mutation: Mutation, random: Random) -> Self {
-        Self { log, mutation, state: Mutex::new(State { random, ahead: BTreeMap::new() }) }
+    pub(crate) fn new(log: Arc<dyn Log>, mutation: Mutation, journals: bool, random: Random) -> Self {
+        Self { log, mutation, journals, state: Mutex::new(State { random, ahead: BTreeMap::new() }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -76,6 +80,12 @@ impl Mutant {
     }
 }
 
+/// Records of journals say their format first; clients' records here do not.
+fn is_journal(batch: &Batch) -> bool {
+    let stored = StoredBatch { first: Position::ZERO, batch: batch.clone() };
+    stored.records().next().is_some_and(|(_, record)| record.starts_with(b"{\"format\":"))
+}
+
 /// The batch with its records as `change` leaves them.
 fn changed(batch: &Batch, change: impl FnOnce(&mut Vec<bytes::Bytes>)) -> Batch {
     let stored = StoredBatch { first: Position::ZERO, batch: batch.clone() };
@@ -92,7 +102,8 @@ fn changed(batch: &Batch, change: impl FnOnce(&mut Vec<bytes::Bytes>)) -> Batch 
 impl Log for Mutant {
     async fn append(&self, batches: Vec<(LogShard, Batch)>, max_wait: Duration) -> Result<Ticket, Refused> {
         // What the server needs to stand up at all is left alone.
-        if batches.iter().any(|(shard, _)| *shard == LogShard::CONTROL) {
+        let spared = |shard, batch| shard == LogShard::CONTROL || (self.journals && !is_journal(batch));
+        if batches.iter().any(|(shard, batch)| spared(*shard, batch)) {
             return self.log.append(batches, max_wait).await;
         }
         match self.mutation {
@@ -102,6 +113,12 @@ impl Log for Mutant {
                 let (completion, early) = ticket();
                 completion.complete(Ok(expected));
                 Ok(early)
+            }
+            Mutation::Forget if self.strikes() => {
+                let expected = self.expect(&batches);
+                let (completion, ticket) = ticket();
+                completion.complete(Ok(expected));
+                Ok(ticket)
             }
             Mutation::ShowEarly => {
                 self.expect(&batches);
@@ -123,15 +140,19 @@ impl Log for Mutant {
                 drop(self.log.append(batches.clone(), max_wait).await?);
                 self.log.append(batches, max_wait).await
             }
-            Mutation::Drop | Mutation::Swap | Mutation::Twice | Mutation::Skip | Mutation::Unsynced => {
-                self.log.append(batches, max_wait).await
-            }
+            Mutation::Drop
+            | Mutation::Swap
+            | Mutation::Twice
+            | Mutation::Skip
+            | Mutation::Forget
+            | Mutation::Unsynced => self.log.append(batches, max_wait).await,
         }
     }
 
     async fn read(&self, shard: LogShard, from: Position, limit: ReadLimit) -> Result<Chunk, ReadError> {
         let mut chunk = self.log.read(shard, from, limit).await?;
-        let control = shard == LogShard::CONTROL;
+        let journal = chunk.batches.first().is_some_and(|stored| is_journal(&stored.batch));
+        let control = shard == LogShard::CONTROL || (self.journals && !journal);
         if self.mutation == Mutation::Skip && !control && chunk.batches.len() > 1 && self.strikes() {
             chunk.batches.remove(0);
         }

@@ -6,13 +6,28 @@ use crate::server::Storage;
 use millstream_host::disk::Fault;
 use std::time::Duration;
 
+/// What the clients are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// Streams: writers, readers, subscribers.
+    #[default]
+    Streams,
+    /// A queue on a stream: competing receivers, acknowledgements, dead letters.
+    Queues,
+    /// Asynchronous invocations of functions.
+    Events,
+}
+
 /// A whole simulation.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,
+    pub scenario: Scenario,
     pub storage: Storage,
     pub mutation: Option<Mutation>,
+    /// Of events: callers.
     pub writers: usize,
+    /// Of queues: receivers.
     pub readers: usize,
     pub subscribers: usize,
     pub streams: usize,
@@ -55,8 +70,10 @@ pub enum Trouble {
     Disk(Fault, u64),
     /// The disk is full for a while.
     Full { millis: u64 },
-    /// The wall clock is set.
+    /// The wall clock is set, so far ahead of the time that passed.
     Clock { ahead_millis: u64 },
+    /// The wall clock is set ahead of what it is. What waits for a time that was far off is due.
+    Leap { millis: u64 },
 }
 
 impl Plan {
@@ -70,6 +87,7 @@ impl Plan {
         let flush_bytes = *random.pick(&[64 << 10, 128 << 10, 512 << 10]).unwrap_or(&(128 << 10));
         Self {
             seed,
+            scenario: Scenario::Streams,
             storage,
             mutation,
             writers: size(writers),
@@ -91,6 +109,54 @@ impl Plan {
             length,
             troubles: troubles(&mut random, storage, length, machines),
         }
+    }
+
+    /// A simulation of something else than streams, beside the same troubles.
+    pub fn of(scenario: Scenario, seed: u64, storage: Storage, mutation: Option<Mutation>) -> Self {
+        let mut plan = Self { scenario, ..Self::new(seed, storage, mutation) };
+        let mut random = Random::new(!seed);
+        let size = |number: u64| usize::try_from(number).unwrap_or(1);
+        // The longest leap.
+        let (leap, machines) = match scenario {
+            Scenario::Streams => return plan,
+            Scenario::Queues => {
+                plan.writers = size(random.within(1, 2));
+                plan.readers = size(random.within(2, 4));
+                // And one who makes the queue, and one for dead letters.
+                (2_000, plan.writers + plan.readers + 2)
+            }
+            Scenario::Events => {
+                plan.writers = size(random.within(2, 4));
+                plan.readers = 0;
+                (70_000, plan.writers)
+            }
+        };
+        plan.subscribers = 0;
+        plan.streams = 1;
+        for (_, trouble) in &mut plan.troubles {
+            match trouble {
+                Trouble::Hold { machine, .. } | Trouble::Partition { machine, .. } => *machine %= machines,
+                // Visibility and age are by this clock: what is known of them holds while it goes forward.
+                Trouble::Clock { .. } => *trouble = Trouble::Leap { millis: random.below(leap) },
+                _ => {}
+            }
+        }
+        let end = u64::try_from(plan.length.as_millis()).unwrap_or(u64::MAX);
+        for _ in 0..random.below(4) {
+            let at = Duration::from_millis(random.within(1_000, end));
+            plan.troubles.push((at, Trouble::Leap { millis: random.below(leap) }));
+        }
+        // Journals and records are read again and again, so a read that fails and then works is worth more of them. It stops
+        // nothing, so nobody has to start the server again.
+        if storage == Storage::Disk {
+            plan.memory_tail_bytes = *random.pick(&[0, 0, 16 << 10]).unwrap_or(&0);
+            for _ in 0..random.below(8) {
+                let at = Duration::from_millis(random.within(300, end));
+                plan.troubles.push((at, Trouble::Disk(Fault::Read, random.below(4))));
+            }
+        }
+        plan.troubles.sort_by_key(|(at, _)| *at);
+        plan
     }
 }
 

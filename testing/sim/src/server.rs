@@ -1,17 +1,19 @@
-//! The simulated machine and the real server on it: log, control node, engine, Kinesis, front. No function runs here:
-//! Lambda is wired as in the product, so that the front is whole, and nobody calls it.
+//! The simulated machine and the real server on it: log, control node, engine, Kinesis, events, Lambda, front. No function
+//! runs here: who is invoked is [`Outside`].
 
 use crate::client::PORT;
 use crate::clock::SimClock;
 use crate::disk::PoweredDisk;
 use crate::mutant::{Mutant, Mutation};
-use crate::plan::Plan;
+use crate::outside::Outside;
+use crate::plan::{Plan, Scenario};
 use crate::random::Random;
 use crate::trace::Trace;
 use crate::workshop::Workshop;
 use anyhow::Result;
 use millstream_control_node::{ControlHandle, SnapshotPolicy};
 use millstream_engine::Engine;
+use millstream_events::Events;
 use millstream_front::{Front, Health, Listener, Metrics, Options as FrontOptions, serve};
 use millstream_host::{Clock, threads};
 use millstream_kinesis::Kinesis;
@@ -46,6 +48,8 @@ pub enum Storage {
 pub(crate) struct Machine {
     pub disk: PoweredDisk,
     pub clock: Arc<SimClock>,
+    /// What is outside of it.
+    pub outside: Outside,
     /// Asks the server to stop in an orderly way.
     pub stop: Notify,
     /// Why the last start did not come to be.
@@ -62,9 +66,13 @@ impl Machine {
     pub(crate) fn new(plan: &Plan, workshop: Workshop, trace: Trace, random: &mut Random) -> Arc<Self> {
         let disk = PoweredDisk::new(random.next(), plan.mutation == Some(Mutation::Unsynced));
         disk.sim().set_short_io(plan.short_io);
+        let clock = Arc::<SimClock>::default();
+        // Of its own, so that streams go as they went before there were events.
+        let outside = Outside::new(clock.clone(), trace.clone(), Random::new(plan.seed ^ 0xe7e7));
         Arc::new(Self {
             disk,
-            clock: Arc::default(),
+            clock,
+            outside,
             stop: Notify::new(),
             not_started: Mutex::default(),
             memory: Arc::default(),
@@ -87,7 +95,10 @@ impl Machine {
         };
         Ok(match self.mutation {
             None | Some(Mutation::Unsynced) => log,
-            Some(mutation) => Arc::new(Mutant::new(log, mutation, self.fork())),
+            Some(mutation) => {
+                let journals = self.plan.scenario != Scenario::Streams;
+                Arc::new(Mutant::new(log, mutation, journals, self.fork()))
+            }
         })
     }
 
@@ -135,7 +146,7 @@ pub(crate) async fn run(machine: Arc<Machine>) -> turmoil::Result {
     sleep(Duration::from_millis(1)).await;
     let started = start(&machine).await;
     let shutdown = CancellationToken::new();
-    let (log, front, listener) = match started {
+    let Started { log, front, events, listener } = match started {
         Ok(parts) => parts,
         Err(error) => {
             let why = format!("{error:#}");
@@ -154,6 +165,7 @@ pub(crate) async fn run(machine: Arc<Machine>) -> turmoil::Result {
         () = &mut serving => return Ok(()),
     }
     serving.await;
+    events.shutdown().await;
     if machine.plan.storage == Storage::Disk {
         // The model is never closed: it stands for what the next process finds.
         log.close().await;
@@ -162,7 +174,14 @@ pub(crate) async fn run(machine: Arc<Machine>) -> turmoil::Result {
     Ok(())
 }
 
-async fn start(machine: &Machine) -> Result<(Arc<dyn Log>, Arc<Front>, TcpListener)> {
+struct Started {
+    log: Arc<dyn Log>,
+    front: Arc<Front>,
+    events: Events,
+    listener: TcpListener,
+}
+
+async fn start(machine: &Machine) -> Result<Started> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
     let log = machine.open()?;
     let clock: Arc<dyn Clock> = machine.clock.clone();
@@ -175,28 +194,37 @@ async fn start(machine: &Machine) -> Result<(Arc<dyn Log>, Arc<Front>, TcpListen
     let control = millstream_control_node::open_with(log.clone(), clock.clone(), snapshots).await?;
     let engine = Engine::new(log.clone(), control.clone(), clock.clone());
     let kinesis = Kinesis::new(engine.clone(), Home::default());
-    let lambda = lambda(machine, &engine, &control)?;
+    if machine.plan.scenario == Scenario::Events {
+        machine.outside.begin_process();
+        let (outside, control) = (machine.outside.clone(), control.clone());
+        tokio::spawn(async move {
+            while outside.make_functions(&control).await.is_err() {
+                sleep(Duration::from_millis(200)).await;
+            }
+        });
+    }
+    let events = Events::start(millstream_events::Options {
+        engine: engine.clone(),
+        functions: machine.outside.clone(),
+        destinations: Arc::new(machine.outside.clone()),
+        home: Home::default(),
+    });
+    let lambda = lambda(machine, &engine, &control, events.clone())?;
     tokio::spawn(engine.clone().run_lifecycle(machine.plan.lifecycle_delay));
     tokio::spawn(engine.clone().run_retention());
     let front = Front::new(kinesis, lambda, Arc::new(Well), Metrics::new(Vec::new()), clock, false);
-    Ok((log, Arc::new(front), listener))
+    Ok(Started { log, front: Arc::new(front), events, listener })
 }
 
 /// Lambda clears its code store on a thread when it starts. What a simulated runtime waits for on a thread makes it turn
 /// an arbitrary number of rounds, so this happens elsewhere while all of the simulation stands still.
-fn lambda(machine: &Machine, engine: &Engine, control: &ControlHandle) -> Result<Lambda> {
+fn lambda(machine: &Machine, engine: &Engine, control: &ControlHandle, events: Events) -> Result<Lambda> {
     let functions = machine.workshop.functions().clone();
     let home = Home::default();
     let mappings = Mappings::start(millstream_mapping::Options {
         engine: engine.clone(),
         functions: functions.clone(),
         destinations: Arc::new(millstream_mapping::NoDestinations),
-    });
-    let events = millstream_events::Events::start(millstream_events::Options {
-        engine: engine.clone(),
-        functions: functions.clone(),
-        destinations: Arc::new(millstream_mapping::NoDestinations),
-        home: home.clone(),
     });
     let options = millstream_lambda::Options {
         control: control.clone(),

@@ -1,16 +1,19 @@
 //! One simulation, from its plan to its report.
 
 use crate::client::SERVER;
-use crate::clients::{admin, auditor, reader, subscriber, writer};
+use crate::clients::caller::EventFate;
+use crate::clients::{admin, auditor, caller, queue_admin, reader, receiver, subscriber, writer};
 use crate::history::Fate;
 use crate::laws;
-use crate::plan::{Plan, Trouble};
+use crate::laws_of_events;
+use crate::plan::{Plan, Scenario, Trouble};
+use crate::queue_history::Letter;
 use crate::random::Random;
 use crate::server::{self, Machine, Storage};
 use crate::trace::{Tap, Trace};
 use crate::workshop::Workshop;
 use crate::world::World;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,6 +38,14 @@ pub struct Report {
     pub reads: u64,
     /// How often the server started.
     pub starts: u64,
+    /// Of the queue: deliveries, of dead letters among them, and records acknowledged.
+    pub received: u64,
+    pub dead: u64,
+    pub settled: u64,
+    /// Events that were taken, and what came of them: invocations, and how often somebody was told.
+    pub events: usize,
+    pub calls: usize,
+    pub told: usize,
 }
 
 /// Run a plan to its end. The same plan gives the same report.
@@ -83,7 +94,7 @@ impl<'a> Simulation<'a> {
         let host = machine.clone();
         sim.host(SERVER, move || server::run(host.clone()));
         let due = plan.troubles.iter().map(|(at, trouble)| (*at, Event::Trouble(*trouble))).collect();
-        let world = World::new(trace);
+        let world = World::new(trace, machine.clock.clone());
         let mut simulation =
             Self { plan, sim, world, machine, random, clients: 0, due, starts: 1, calm: false };
         simulation.add_clients();
@@ -92,6 +103,17 @@ impl<'a> Simulation<'a> {
 
     fn add_clients(&mut self) {
         let plan = self.plan;
+        match plan.scenario {
+            Scenario::Streams => {}
+            Scenario::Queues => return self.add_queue_clients(),
+            Scenario::Events => {
+                for _ in 0..plan.writers {
+                    let (world, random) = (self.world.clone(), self.random.fork());
+                    self.client(|name| caller::run(world, name, random, plan.large_percent));
+                }
+                return;
+            }
+        }
         let world = self.world.clone();
         let admin = self.random.fork();
         self.client(|name| admin::run(world, name, admin, plan.streams, plan.reshards));
@@ -109,6 +131,20 @@ impl<'a> Simulation<'a> {
         }
     }
 
+    fn add_queue_clients(&mut self) {
+        let plan = self.plan;
+        let (world, random) = (self.world.clone(), self.random.fork());
+        self.client(|name| queue_admin::run(world, name, random, plan.reshards));
+        for _ in 0..plan.writers {
+            let (world, random) = (self.world.clone(), self.random.fork());
+            self.client(|name| writer::run(world, name, random, plan.large_percent));
+        }
+        for letter in std::iter::repeat_n(Letter::Record, plan.readers).chain([Letter::Dead]) {
+            let (world, random) = (self.world.clone(), self.random.fork());
+            self.client(|name| receiver::run(world, name, random, letter));
+        }
+    }
+
     /// A machine of its own for a client.
     fn client<F: Future<Output = ()> + 'static>(&mut self, software: impl FnOnce(String) -> F) {
         let name = machine_name(self.clients);
@@ -123,6 +159,7 @@ impl<'a> Simulation<'a> {
 
     fn run(mut self) -> Report {
         let found = Rc::new(RefCell::new(None));
+        let ended = Rc::new(Cell::new(false));
         if self.go_on(Some(self.plan.length)) {
             self.calm_down();
             // The clients come to their end, with the server as it is.
@@ -130,15 +167,27 @@ impl<'a> Simulation<'a> {
                 self.last_crash();
                 let until = self.sim.elapsed() + CALM;
                 self.go_on(Some(until));
-                let (world, random, found) = (self.world.clone(), self.random.fork(), found.clone());
-                self.client(|_| auditor::run(world, random, found));
+                if self.plan.scenario == Scenario::Events {
+                    let (world, ended) = (self.world.clone(), ended.clone());
+                    let outside = self.machine.outside.clone();
+                    self.client(|_| caller::let_time_pass(world, outside, ended));
+                } else {
+                    let (world, random, found) = (self.world.clone(), self.random.fork(), found.clone());
+                    self.client(|_| auditor::run(world, random, found));
+                }
                 self.go_on(None);
             }
         }
         self.note_disk();
         let mut history = self.world.history.borrow_mut();
+        let (queue, events) = (self.world.queue.borrow(), self.world.events.borrow());
+        let book = self.machine.outside.book();
         match found.borrow().as_ref() {
-            Some(found) => laws::check(&mut history, found),
+            Some(found) => {
+                laws::check(&mut history, found);
+                queue.check_all(&mut history, found);
+            }
+            None if ended.get() => laws_of_events::check(&mut history, &events, &book),
             None if history.violations().is_empty() => {
                 history.violation("it did not come to its end".to_owned());
             }
@@ -153,6 +202,12 @@ impl<'a> Simulation<'a> {
             acknowledged,
             reads: history.reads,
             starts: self.starts,
+            received: queue.received,
+            dead: queue.dead,
+            settled: queue.acknowledged,
+            events: events.iter().filter(|event| event.fate == EventFate::Taken).count(),
+            calls: book.calls.len(),
+            told: book.told.len(),
         }
     }
 
@@ -230,6 +285,7 @@ impl<'a> Simulation<'a> {
             Trouble::Clock { ahead_millis } => {
                 self.machine.clock.set_ahead(Duration::from_millis(ahead_millis));
             }
+            Trouble::Leap { millis } => self.machine.clock.move_ahead(Duration::from_millis(millis)),
         }
     }
 

@@ -1,26 +1,42 @@
 //! What all clients of a simulation share.
 
 use crate::client::{Client, decode};
+use crate::clients::caller::Sent;
+use crate::clock::SimClock;
 use crate::history::{History, Seen};
+use crate::queue_history::QueueHistory;
 use crate::random::Random;
 use crate::trace::Trace;
 use millstream_types::SequenceNumber;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Debug)]
 pub(crate) struct World {
     pub history: RefCell<History>,
+    pub queue: RefCell<QueueHistory>,
+    /// Events for functions, by their number.
+    pub events: RefCell<Vec<Sent>>,
+    /// The server's.
+    pub clock: Arc<SimClock>,
     pub trace: Trace,
     /// The clients should come to an end.
     pub over: Cell<bool>,
 }
 
 impl World {
-    pub(crate) fn new(trace: Trace) -> Rc<Self> {
-        Rc::new(Self { history: RefCell::default(), trace, over: Cell::new(false) })
+    pub(crate) fn new(trace: Trace, clock: Arc<SimClock>) -> Rc<Self> {
+        Rc::new(Self {
+            history: RefCell::default(),
+            queue: RefCell::default(),
+            events: RefCell::default(),
+            clock,
+            trace,
+            over: Cell::new(false),
+        })
     }
 
     pub(crate) fn client(&self, name: &str, random: &mut Random) -> Client {

@@ -8,4 +8,5 @@ mod model;
 mod mortal_log;
 mod restarts;
 mod telling;
+mod unreadable;
 mod world;

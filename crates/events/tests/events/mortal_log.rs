@@ -16,6 +16,8 @@ pub(crate) struct MortalLog {
     dead: AtomicBool,
     /// How many of the next appends to other shards than the control plane's are refused.
     pub(crate) refusals: AtomicU32,
+    /// How many of the next reads of other shards than the control plane's fail.
+    pub(crate) unreadable: AtomicU32,
 }
 
 impl MortalLog {
@@ -46,6 +48,11 @@ impl Log for MortalLog {
     }
 
     async fn read(&self, shard: LogShard, from: Position, limit: ReadLimit) -> Result<Chunk, ReadError> {
+        let less = |left: u32| left.checked_sub(1);
+        let own = shard != LogShard::CONTROL;
+        if own && self.unreadable.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+            return Err(ReadError::Io("as asked".into()));
+        }
         self.inner.read(shard, from, limit).await
     }
 

@@ -1,6 +1,6 @@
 //! Comes last, when all is well again: puts once more, then reads every stream from its beginning.
 
-use super::{reader, writer};
+use super::{reader, receiver, writer};
 use crate::client::{CallError, Client};
 use crate::history::Session;
 use crate::laws::{Final, FinalShard};
@@ -17,7 +17,12 @@ const ATTEMPTS: usize = 40;
 
 pub(crate) async fn run(world: Rc<World>, mut random: Random, found: Rc<RefCell<Option<Final>>>) {
     let mut client = world.client("auditor", &mut random);
-    match audit(&world, &mut client, &mut random).await {
+    let audited = match audit(&world, &mut client, &mut random).await {
+        // What was put last goes through the queue too.
+        Ok(all) => receiver::empty(&world).await.map(|()| all),
+        Err(error) => Err(error),
+    };
+    match audited {
         Ok(all) => *found.borrow_mut() = Some(all),
         Err(error) => {
             let what = format!("the server does not recover when nothing fails any more: {error:?}");
