@@ -6,6 +6,8 @@
 mod book;
 mod context;
 mod figures;
+mod functions;
+mod languages;
 mod machine;
 mod parts;
 mod peers;
