@@ -181,9 +181,9 @@ pub(crate) fn java(bench: &Bench) -> anyhow::Result<Language> {
     };
     Ok(Language {
         name: name_of(&runtime),
-        handler: "Noop",
+        handler: "Noop::handleRequest",
         teller: None,
-        worker: Some(with_environment("Noop", &package.0, &start("millstream.Bootstrap"))),
+        worker: Some(with_environment("Noop::handleRequest", &package.0, &start("millstream.Bootstrap"))),
         least: Some(("a virtual machine that prints a line", start("Noop"))),
         package,
         runtime,

@@ -50,6 +50,8 @@ enum Tale {
     /// It asked for an event for the first time.
     Ready(Instant),
     Answered(Duration),
+    /// What it did that a worker does not which goes well.
+    Wrong(String),
 }
 
 pub(crate) fn run(arguments: &BareArgs) -> Result<Value> {
@@ -74,6 +76,7 @@ pub(crate) fn run(arguments: &BareArgs) -> Result<Value> {
                     }
                     left -= 1;
                 }
+                Ok(Tale::Wrong(what)) => bail!("{program}: {what}"),
                 Err(RecvTimeoutError::Timeout) => bail!("{program} does not answer"),
                 Err(RecvTimeoutError::Disconnected) => bail!("nobody listens to {program} any more"),
             }
@@ -120,7 +123,8 @@ fn serve(mut stream: TcpStream, tell: &Sender<Tale>) -> Result<()> {
             stream.write_all(ACCEPTED.as_bytes())?;
             tell.send(Tale::Answered(took))?;
         } else {
-            bail!("the worker asks for {line}");
+            let body = memmem::find(&buffer, b"\r\n\r\n").map_or(&[][..], |end| &buffer[end + 4..]);
+            tell.send(Tale::Wrong(format!("it asks for {line}: {}", String::from_utf8_lossy(body))))?;
         }
     }
 }

@@ -65,7 +65,7 @@ fn stream_of(shards: u32) -> String {
 
 /// More records than a turn can take.
 fn fill(bench: &Bench, server: &Server, stream: &str) -> anyhow::Result<()> {
-    let bytes = bench.or_quick(400, 5) * 1_000_000;
+    let bytes = bench.or_quick(600, 60) * 1_000_000;
     let found = bench.load(&words(&format!(
         "put --address {} --stream {stream} --records 500 --size {SIZE} --connections 4 --seconds 600 --warm-up 0 --max-bytes \
          {bytes}",
