@@ -13,6 +13,10 @@ use super::server::Server;
 use super::system;
 use crate::os;
 
+/// Milliseconds between two invocations that follow each other, with a server and without. A worker needs some time after
+/// its answer until it asks for more, which is no invocation's.
+pub(crate) const PAUSE_MS: u32 = 2;
+
 /// The target of components.
 const COMPONENT: &str = "wasm32-wasip2";
 
@@ -37,8 +41,10 @@ impl Language {
     /// The worker outside of any sandbox, on a Runtime API with nothing behind it.
     pub(crate) fn bare(&self, bench: &Bench, starts: u32, rounds: u32) -> anyhow::Result<Value> {
         let worker = self.worker.as_ref().context("a function without a process")?;
-        let mut arguments =
-            words(&format!("bare --starts {starts} --rounds {rounds} --warm-up {} --", rounds / 10));
+        let mut arguments = words(&format!(
+            "bare --starts {starts} --rounds {rounds} --warm-up {} --pause-ms {PAUSE_MS} --",
+            rounds / 10
+        ));
         arguments.extend(worker.iter().cloned());
         bench.load(&arguments).with_context(|| format!("{} without a server", self.name))
     }

@@ -1,7 +1,6 @@
 //! A Runtime API with nothing behind it, and a worker that nothing keeps in: what a start and a round trip cost at least.
 //!
-//! The thread that has the worker's connection hands it an event the moment that it asks for one, so no time goes into
-//! waking anybody.
+//! The thread that has the worker's connection hands it the event, so no time goes into waking another.
 
 use crate::http::Chunks;
 use crate::stats::Latencies;
@@ -29,6 +28,9 @@ pub(crate) struct BareArgs {
     /// Round trips before the measurement begins
     #[arg(long, default_value_t = 100)]
     warm_up: usize,
+    /// Milliseconds from a worker's call for an event to the event
+    #[arg(long, default_value_t = 0.0)]
+    pause_ms: f64,
     /// The worker; AWS_LAMBDA_RUNTIME_API is added to its environment
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -63,7 +65,8 @@ pub(crate) fn run(arguments: &BareArgs) -> Result<Value> {
         let mut command = Command::new(program);
         command.args(rest).env("AWS_LAMBDA_RUNTIME_API", &api).stdin(Stdio::null()).stdout(Stdio::null());
         let (tell, told) = channel();
-        std::thread::spawn(move || accept(&listener, &Arc::new(tell)));
+        let pause = Duration::from_secs_f64(arguments.pause_ms / 1_000.0);
+        std::thread::spawn(move || accept(&listener, pause, &Arc::new(tell)));
         let spawned = Instant::now();
         let worker = Worker(command.spawn().with_context(|| format!("cannot start {program}"))?);
         let mut left = arguments.warm_up + arguments.rounds;
@@ -90,15 +93,15 @@ pub(crate) fn run(arguments: &BareArgs) -> Result<Value> {
 }
 
 /// Serves connections until the process ends. A worker has one, most often.
-fn accept(listener: &TcpListener, tell: &Arc<Sender<Tale>>) {
+fn accept(listener: &TcpListener, pause: Duration, tell: &Arc<Sender<Tale>>) {
     while let Ok((stream, _)) = listener.accept() {
         let tell = Arc::clone(tell);
         // That it ends with an error is the worker's end.
-        std::thread::spawn(move || drop(serve(stream, &tell)));
+        std::thread::spawn(move || drop(serve(stream, pause, &tell)));
     }
 }
 
-fn serve(mut stream: TcpStream, tell: &Sender<Tale>) -> Result<()> {
+fn serve(mut stream: TcpStream, pause: Duration, tell: &Sender<Tale>) -> Result<()> {
     const EVENT: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
         Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
         Lambda-Runtime-Deadline-Ms: 4102444800000\r\n\
@@ -116,6 +119,7 @@ fn serve(mut stream: TcpStream, tell: &Sender<Tale>) -> Result<()> {
             if handed.is_none() {
                 tell.send(Tale::Ready(now))?;
             }
+            std::thread::sleep(pause);
             handed = Some(Instant::now());
             stream.write_all(EVENT.as_bytes())?;
         } else if line.ends_with("/response") {

@@ -6,7 +6,7 @@ use crate::stats::Latencies;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct InvokeArgs {
@@ -19,13 +19,16 @@ pub(crate) struct InvokeArgs {
     /// Invocations before the measurement begins
     #[arg(long, default_value_t = 0)]
     warm_up: usize,
+    /// Milliseconds from an answer to the next invocation
+    #[arg(long, default_value_t = 0)]
+    pause_ms: u64,
     /// Ask for the log, and tell what it says of the start
     #[arg(long)]
     init: bool,
 }
 
 pub(crate) async fn run(arguments: &InvokeArgs) -> Result<Value> {
-    let InvokeArgs { address, function, requests, warm_up, init } = arguments;
+    let InvokeArgs { address, function, requests, warm_up, pause_ms, init } = arguments;
     let path = format!("/2015-03-31/functions/{function}/invocations");
     let more = if *init { "X-Amz-Log-Type: Tail\r\n" } else { "" };
     let request = request(*address, "POST", &path, more, b"{}");
@@ -33,6 +36,7 @@ pub(crate) async fn run(arguments: &InvokeArgs) -> Result<Value> {
     let mut latencies = Latencies::new(3)?;
     let mut log = None;
     for number in 0..warm_up + requests {
+        tokio::time::sleep(Duration::from_millis(*pause_ms)).await;
         let started = Instant::now();
         let status = connection.exchange(&request).await?;
         let took = started.elapsed();

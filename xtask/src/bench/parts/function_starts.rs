@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::bench::context::{Bench, words};
 use crate::bench::figures::{median, middle, number, shown};
-use crate::bench::languages::{self, Language};
+use crate::bench::languages::{self, Language, PAUSE_MS};
 use crate::bench::peers::short;
 use crate::bench::report::{Section, Table, Target, ms};
 use crate::bench::server::Server;
@@ -61,12 +61,12 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<Section> {
     let null = Server::ladder(bench, "ladder-null", "")?;
     section.text.push(format!(
         "A function that does nothing, invoked through the Lambda API (RequestResponse), HTTP/1.1 without an SDK, one invocation \
-         after another on one connection. *Cold*: the first invocation after the function was given new code and is active \
+         after another on one connection, {PAUSE_MS} ms apart. *Cold*: the first invocation after the function was given new code and is active \
          again, as its client sees it; and what REPORT calls Init Duration. Beside it, on the same machine in the same turns, \
          the least that must be started, from its start to the first byte that it prints: the interpreter importing the modules \
          that the runtime's client imports, for Java a virtual machine that prints a line; and the worker itself outside of any \
          sandbox, from its start to its first call of the Runtime API. *Warm*: beside a bare Runtime API round trip, the same \
-         worker outside of any sandbox, handed an event the moment that it asks, by a server that does nothing else. Every \
+         worker outside of any sandbox, handed events by a server that does nothing else, at the same pace. Every \
          invocation of a component has an instance of its own, so warm is as cold. Isolation: {isolation}."
     ));
     section.text.push(bench.provenance());
@@ -112,7 +112,7 @@ fn turn(
     found: &mut Found,
 ) -> anyhow::Result<()> {
     let starts = bench.or_quick(10_u32, 2);
-    let requests = bench.or_quick(3_000_u32, 100);
+    let requests = bench.or_quick(1_500_u32, 100);
     if language.least.is_some() {
         found.least.push(language.least(bench, starts)?);
     }
@@ -129,7 +129,9 @@ fn turn(
         language.deploy(bench, server, &name, &format!("{round}.{start}"))?;
         found.cold.push(invoke("--requests 1 --init")?);
     }
-    found.warm.push(invoke(&format!("--requests {requests} --warm-up {}", requests / 10))?);
+    found
+        .warm
+        .push(invoke(&format!("--requests {requests} --warm-up {} --pause-ms {PAUSE_MS}", requests / 10))?);
     Ok(())
 }
 

@@ -27,7 +27,7 @@ const LOADS: [Load; 2] = [
 ];
 
 /// Bare round trips in a round.
-const ROUND_TRIPS: u32 = 5_000;
+const ROUND_TRIPS: u32 = 2_000;
 
 pub(crate) fn run(bench: &Bench) -> anyhow::Result<Section> {
     let mut section = Section::new("Put to invoke");
@@ -37,8 +37,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<Section> {
          every 8 ms, 2,000 a second in all, 4 shards. The time from the put's first byte to its acknowledgement, and to the \
          function that has the event in hand (in Python its first line), behind a standard mapping with its defaults; warm, \
          durable, told by the function itself. The base is a bare Runtime API round trip in the same run: the same worker \
-         outside of any sandbox, handed an event the moment that it asks, by a server that does nothing else. \
-         Isolation: {isolation}."
+         outside of any sandbox, handed an event by a server that does nothing else. Isolation: {isolation}."
     ));
     section.text.push(bench.provenance());
     let mut table = Table::new(&["", "per s", "p50 ms", "p99 ms", "p50 / bare", "p99 / bare"]);
