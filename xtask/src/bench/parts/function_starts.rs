@@ -61,10 +61,10 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<Section> {
     let null = Server::ladder(bench, "ladder-null", "")?;
     section.text.push(format!(
         "A function that does nothing, invoked through the Lambda API (RequestResponse), HTTP/1.1 without an SDK, one invocation \
-         after another on one connection, {PAUSE_MS} ms apart. *Cold*: the first invocation after the function was given new code and is active \
-         again, as its client sees it; and what REPORT calls Init Duration. Beside it, on the same machine in the same turns, \
-         the least that must be started, from its start to the first byte that it prints: the interpreter importing the modules \
-         that the runtime's client imports, for Java a virtual machine that prints a line; and the worker itself outside of any \
+         after another on one connection, {PAUSE_MS} ms apart. *Cold*: the first invocation after the function was given new \
+         code and is active again, as its client sees it; and what REPORT calls Init Duration. Beside it, on the same machine \
+         in the same turns, the least that must be started, from its start to the first byte that it prints: the interpreter \
+         importing the modules that the runtime's client imports, for Java a virtual machine that prints a line; and the worker itself outside of any \
          sandbox, from its start to its first call of the Runtime API. *Warm*: beside a bare Runtime API round trip, the same \
          worker outside of any sandbox, handed events by a server that does nothing else, at the same pace. Every \
          invocation of a component has an instance of its own, so warm is as cold. Isolation: {isolation}."
