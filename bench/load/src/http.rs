@@ -150,6 +150,13 @@ impl Connection {
         self.buffer = Vec::new();
     }
 
+    /// A header of the last answer, by its name in lower case. An answer in chunks has lost its head.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let head = std::str::from_utf8(self.buffer.get(..self.body.start)?).ok()?;
+        let mut fields = head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
+        fields.find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+
     pub(crate) fn body(&self) -> &[u8] {
         &self.buffer[self.body.clone()]
     }

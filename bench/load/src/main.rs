@@ -7,6 +7,7 @@ mod bodies;
 mod checks;
 mod connections;
 mod disk;
+mod functions;
 mod get;
 mod http;
 mod memory;
@@ -18,6 +19,7 @@ mod subscribe;
 
 use anyhow::Result;
 use clap::Parser;
+use functions::{bare, collect, events, invoke, spawn, started};
 use serde_json::Value;
 use std::process::ExitCode;
 
@@ -38,6 +40,20 @@ enum Command {
     Disk(disk::DiskArgs),
     /// Measure the writing to fresh memory
     Memory(memory::MemoryArgs),
+    /// Make one call of the Lambda API
+    Call(functions::CallArgs),
+    /// Invoke a function again and again
+    Invoke(invoke::InvokeArgs),
+    /// Measure a worker on a Runtime API with nothing behind it
+    Bare(bare::BareArgs),
+    /// Measure a program's start, to the first byte that it prints
+    Spawn(spawn::SpawnArgs),
+    /// Measure the way from a put to a function's start
+    Started(started::StartedArgs),
+    /// Count the records that reach functions
+    Collect(collect::CollectArgs),
+    /// Make events of records and parse them, in this process
+    Events(events::EventsArgs),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +74,9 @@ fn measure() -> Result<Value> {
     match command {
         Command::Disk(arguments) => disk::run(&arguments),
         Command::Memory(arguments) => Ok(memory::run(&arguments)),
+        Command::Bare(arguments) => bare::run(&arguments),
+        Command::Spawn(arguments) => spawn::run(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
         other => tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(other)),
     }
 }
@@ -71,5 +90,12 @@ async fn run(command: Command) -> Result<Value> {
         Command::Connections(arguments) => connections::run(arguments).await,
         Command::Disk(arguments) => disk::run(&arguments),
         Command::Memory(arguments) => Ok(memory::run(&arguments)),
+        Command::Call(arguments) => functions::call(&arguments).await,
+        Command::Invoke(arguments) => invoke::run(&arguments).await,
+        Command::Bare(arguments) => bare::run(&arguments),
+        Command::Spawn(arguments) => spawn::run(&arguments),
+        Command::Started(arguments) => started::run(arguments).await,
+        Command::Collect(arguments) => collect::run(&arguments).await,
+        Command::Events(arguments) => events::run(&arguments),
     }
 }

@@ -10,9 +10,9 @@ use millstream_host::fs;
 use nix::sys::statvfs::statvfs;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Processes looked at in one worker.
 const MAX_LOOKED_AT: usize = 4_096;
@@ -64,7 +64,11 @@ impl Tree {
             _ => 0,
         };
         let first = processes.first().and_then(|&pid| usage(pid)).map_or(0, |usage| usage.peak_kb);
-        Sample { used, peak: used.max(first), in_tmp }
+        let alone = match processes.as_slice() {
+            [alone] => *alone,
+            _ => NOBODY,
+        };
+        Sample { used, peak: used.max(first), in_tmp, alone }
     }
 }
 
@@ -74,7 +78,12 @@ struct Sample {
     /// The most that is known of until now.
     peak: u64,
     in_tmp: u64,
+    /// The function's only process, or [`NOBODY`].
+    alone: u32,
 }
+
+/// No process has this number.
+const NOBODY: u32 = 0;
 
 /// What the private /tmp of process `pid` holds, in KiB: memory too, which belongs to no process.
 fn used_of_tmp(pid: u32, tmp_mb: u32) -> u64 {
@@ -124,7 +133,12 @@ pub(crate) struct Sampler {
     ephemeral_mb: u32,
     tmps: Arc<Tmps>,
     peak_kb: AtomicU64,
-    busy: watch::Sender<bool>,
+    /// The function's process if it had no other when it was looked at last, or [`NOBODY`].
+    alone: AtomicU32,
+    busy: AtomicBool,
+    /// Set while nobody looks for longer than [`caps::MEMORY_SAMPLE`]; whoever makes the worker busy ends it.
+    resting: AtomicBool,
+    wake: Notify,
     over: watch::Sender<bool>,
     ending: Ending,
 }
@@ -137,7 +151,10 @@ impl Sampler {
             ephemeral_mb: spec.ephemeral_mb,
             tmps,
             peak_kb: AtomicU64::new(0),
-            busy: watch::Sender::new(true),
+            alone: AtomicU32::new(NOBODY),
+            busy: AtomicBool::new(true),
+            resting: AtomicBool::new(false),
+            wake: Notify::new(),
             over: watch::Sender::new(false),
             ending,
         })
@@ -145,22 +162,51 @@ impl Sampler {
 
     /// Look until the worker is over its limit.
     pub(crate) async fn run(self: Arc<Self>) {
-        let mut busy = self.busy.subscribe();
         let mut idle = caps::IDLE_MEMORY_SAMPLE;
         while !self.is_over() {
-            let pause = if *busy.borrow_and_update() { caps::MEMORY_SAMPLE } else { idle };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                // `self` holds the sender, so this is no error.
-                _ = busy.changed() => {
-                    idle = caps::IDLE_MEMORY_SAMPLE;
-                    continue;
+            if self.rests() {
+                tokio::select! {
+                    () = tokio::time::sleep(idle) => {}
+                    () = self.wake.notified() => {
+                        idle = caps::IDLE_MEMORY_SAMPLE;
+                        continue;
+                    }
                 }
+                // The longer it rests the less it is looked at: a thousand workers at rest must cost nothing.
+                idle = (idle * 2).min(caps::LONG_IDLE_MEMORY_SAMPLE);
+            } else {
+                // Invocations may come and go meanwhile: they must not put off the next look.
+                tokio::time::sleep(caps::MEMORY_SAMPLE).await;
+                idle = caps::IDLE_MEMORY_SAMPLE;
             }
-            // The longer it rests the less it is looked at: a thousand workers at rest must cost nothing.
-            idle = (idle * 2).min(caps::LONG_IDLE_MEMORY_SAMPLE);
             self.look().await;
         }
+    }
+
+    /// Whether the worker has nothing to do. If so, it wakes the sampler when it has. Of this and [`Sampler::set_busy`]
+    /// one at least sees what the other has written.
+    fn rests(&self) -> bool {
+        self.resting.store(true, Ordering::SeqCst);
+        let rests = !self.busy.load(Ordering::SeqCst);
+        if !rests {
+            self.resting.store(false, Ordering::SeqCst);
+        }
+        rests
+    }
+
+    /// The highest use so far, in MiB, of which the kernel keeps account itself for a process that is alone. Of others it
+    /// is known as of now.
+    pub(crate) async fn latest_peak_mb(self: &Arc<Self>) -> u32 {
+        let alone = self.alone.load(Ordering::Relaxed);
+        let usage = if alone == NOBODY { None } else { usage(alone) };
+        match usage {
+            // One file, which the kernel makes in microseconds: sooner than another thread is awake.
+            Some(Usage { peak_kb, .. }) if peak_kb <= self.limit_kb => {
+                self.peak_kb.fetch_max(peak_kb, Ordering::Relaxed);
+            }
+            _ => self.look().await,
+        }
+        in_mb(self.peak_kb.load(Ordering::Relaxed))
     }
 
     /// Look now. Reading /proc takes the kernel a while for a worker of many processes, so it is done elsewhere.
@@ -174,6 +220,7 @@ impl Sampler {
     fn look_now(&self) {
         let sample = self.tree.sample(self.limit_kb, self.ephemeral_mb);
         self.peak_kb.fetch_max(sample.peak, Ordering::Relaxed);
+        self.alone.store(sample.alone, Ordering::Relaxed);
         let tmps_full = self.tmps.note(self.tree.pid, sample.in_tmp);
         if tmps_full {
             tracing::warn!(
@@ -191,7 +238,10 @@ impl Sampler {
 
     /// How often to look: a worker with nothing to do changes little.
     pub(crate) fn set_busy(&self, busy: bool) {
-        self.busy.send_replace(busy);
+        self.busy.store(busy, Ordering::SeqCst);
+        if busy && self.resting.swap(false, Ordering::SeqCst) {
+            self.wake.notify_one();
+        }
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -202,11 +252,6 @@ impl Sampler {
     pub(crate) async fn exceeded(&self) {
         // `self` holds the sender, so this is no error.
         drop(self.over.subscribe().wait_for(|over| *over).await);
-    }
-
-    /// The highest use so far, in MiB.
-    pub(crate) fn peak_mb(&self) -> u32 {
-        in_mb(self.peak_kb.load(Ordering::Relaxed))
     }
 }
 

@@ -112,8 +112,7 @@ impl Worker {
 
     /// The highest memory use so far, in MiB.
     pub(crate) async fn max_memory_mb(&self) -> u32 {
-        self.memory.look().await;
-        self.memory.peak_mb()
+        self.memory.latest_peak_mb().await
     }
 }
 

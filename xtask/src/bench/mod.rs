@@ -6,6 +6,8 @@
 mod book;
 mod context;
 mod figures;
+mod functions;
+mod languages;
 mod machine;
 mod parts;
 mod peers;
@@ -27,7 +29,7 @@ use crate::os;
 
 /// Measure this machine and write the results into BENCHMARKS.md.
 ///
-/// Leave the machine alone meanwhile: it takes about half an hour, a few minutes with --quick. What is started is stopped
+/// Leave the machine alone meanwhile: it takes about three quarters of an hour, some minutes with --quick. What is started is stopped
 /// again, what is written goes below the target directory and is removed. Raw numbers are kept in target/bench/results.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]

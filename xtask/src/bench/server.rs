@@ -5,9 +5,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde_json::Value;
 
 use super::context::{Bench, words};
 use super::process::{Process, Scratch};
+use super::system;
 use crate::os;
 
 /// How long a server may take until it answers: recovery included.
@@ -64,6 +66,38 @@ impl Server {
         command.arg("--ready-file").arg(&file);
         let server = Self::started(bench, name, &command, &file)?;
         Ok(Self { _data: Some(data), ..server })
+    }
+
+    /// Millstream with a new data directory, for many workers and under the isolation that it has by default; without where
+    /// the machine has none, which is what the second value says.
+    pub(crate) fn for_functions(bench: &Bench, name: &str, workers: u64) -> anyhow::Result<(Self, String)> {
+        let mut flags = format!("--max-workers {workers}");
+        let server = Self::with_limits(bench, name, workers, &flags)?;
+        let facts = server.facts()?;
+        if facts["functions"] == "ok" {
+            return Ok((server, facts["isolation"].as_str().unwrap_or("unknown").to_owned()));
+        }
+        drop(server);
+        flags.push_str(" --function-isolation process");
+        let server = Self::with_limits(bench, name, workers, &flags)?;
+        Ok((server, format!("**not isolated**, because this machine refuses: {}", facts["functions"])))
+    }
+
+    fn with_limits(bench: &Bench, name: &str, workers: u64, flags: &str) -> anyhow::Result<Self> {
+        // A worker has its sockets and pipes.
+        let files = 10_000 + workers * 16;
+        let (data, ready) = (Scratch::new(bench, name)?, Scratch::new(bench, &format!("{name}.ready"))?);
+        let file = ready.0.join("url");
+        let mut plain = millstream(bench, "127.0.0.1:0", Some(&data.0));
+        plain.arg("--ready-file").arg(&file).args(words(flags));
+        let server = Self::started(bench, name, &with_open_files(&plain, files), &file)?;
+        Ok(Self { _data: Some(data), ..server })
+    }
+
+    /// What the server says of itself.
+    fn facts(&self) -> anyhow::Result<Value> {
+        let text = system::get(&self.address, "/_millstream/health")?;
+        serde_json::from_str(&text).with_context(|| format!("the server's health is {text:?}"))
     }
 
     fn started(bench: &Bench, name: &str, command: &Command, ready: &Path) -> anyhow::Result<Self> {

@@ -83,6 +83,38 @@ pub(crate) fn status_of(address: &str, path: &str) -> anyhow::Result<u16> {
     status.parse().with_context(|| format!("an answer begins with {text:?}"))
 }
 
+/// The body of `GET path`, which must succeed.
+pub(crate) fn get(address: &str, path: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).with_context(|| format!("GET {path}"))?;
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.contains(" 200 ") => Ok(body.to_owned()),
+        _ => bail!("GET {path} answered {answer:?}"),
+    }
+}
+
+/// Copies a file and its permissions.
+pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    Ok(())
+}
+
+/// Clock ticks in `/proc/<pid>/stat` per second: fixed by Linux's interface to programs, whatever the kernel's own rate.
+const TICKS: f64 = 100.0;
+
+/// Seconds of all cores that a process has used, its ended children not among them.
+pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+    let text = os::read(Path::new(&format!("/proc/{pid}/stat")))?;
+    // The name in parentheses may hold blanks; what comes after the last one is fields 3 and up.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<f64>().ok());
+    let (user, system) = (ticks(14).context("utime")?, ticks(15).context("stime")?);
+    Ok((user + system) / TICKS)
+}
+
 /// Resident memory of a process in MB: (now, most so far).
 pub(crate) fn memory_of(pid: u32) -> anyhow::Result<(f64, f64)> {
     let text = os::read(Path::new(&format!("/proc/{pid}/status")))?;

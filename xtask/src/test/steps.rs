@@ -150,7 +150,7 @@ fn bench(context: &Context) -> anyhow::Result<Report> {
         command
     };
     let target = context.target.join("bench");
-    let members = ["-p", "bench-load", "-p", "bench-ladder", "-p", "bench-fjall"];
+    let members = ["-p", "bench-load", "-p", "bench-ladder", "-p", "bench-fjall", "-p", "bench-worker"];
     context.prepare(cargo(&["fmt", "--check"]).args(members))?;
     let mut clippy = cargo(&["clippy", "--locked", "--all-targets", "--target-dir"]);
     context.prepare(clippy.arg(&target).args(["--", "-D", "warnings"]))?;

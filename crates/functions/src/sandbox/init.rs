@@ -1,8 +1,8 @@
 //! The processes between the server and a function.
 
 use super::plan::{Confine, Isolation, Plan, Report, Run};
-use super::{FUNCTION_GID, FUNCTION_UID, NOBODY, SANDBOX_COMMAND};
-use super::{landlock, mounts, network, seccomp};
+use super::{FUNCTION_GID, FUNCTION_UID, SANDBOX_COMMAND};
+use super::{landlock, mounts, network, seccomp, users};
 use crate::groups::ENTRANCE;
 use crate::{caps, files};
 use millstream_host::{fs, threads};
@@ -21,7 +21,7 @@ use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -61,7 +61,6 @@ pub fn sandbox_main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         Some("own-network") => enter_namespaces(CloneFlags::CLONE_NEWNET),
         Some("inner") => be_first_process(Confine::Nested),
         Some("inner-of-two") => be_first_process(Confine::Switch),
-        Some("map") => map_two_users(args.next()),
         Some("process") => supervise_plain_process(),
         Some("run") => become_function(),
         Some(other) => Err(Refused { step: format!("stage {other}"), why: "unknown".to_owned() }),
@@ -91,9 +90,10 @@ fn close_inherited() {
 /// Stage 1: everything of its own, as far as an unprivileged process may have it.
 fn enter_namespaces(more: CloneFlags) -> Result<(), Refused> {
     let (uid, gid) = (geteuid(), getegid());
-    let mapper = if uid.is_root() { Some(start_mapper().step("start the mapper of users")?) } else { None };
     unshare(CloneFlags::CLONE_NEWUSER).step("create a user namespace")?;
-    let stage = if mapper.is_some_and(mapped_two_users) {
+    let control = UnixStream::from(control().step("duplicate the control socket")?);
+    // The server is who started this, so it knows whether it will be asked.
+    let stage = if uid.is_root() && users::ask(&control).step("ask for two users")? {
         "inner-of-two"
     } else {
         fs::write(Path::new("/proc/self/setgroups"), b"deny").step("deny setgroups")?;
@@ -112,40 +112,13 @@ fn enter_namespaces(more: CloneFlags) -> Result<(), Refused> {
     let status = Command::new(SELF_EXE)
         .args([SANDBOX_COMMAND, stage])
         .env_clear()
-        .stdin(Stdio::from(control().step("duplicate the control socket")?))
+        .stdin(Stdio::from(OwnedFd::from(control)))
         .status()
         .step("start the first process of the sandbox")?;
     if status.signal().is_some() {
         return Err(Refused { step: "run the sandbox".to_owned(), why: status.to_string() });
     }
     Ok(())
-}
-
-/// A helper that stays outside: only from there may more than one user be mapped. It waits for its input to close.
-fn start_mapper() -> io::Result<Child> {
-    Command::new(SELF_EXE)
-        .args([SANDBOX_COMMAND, "map", &std::process::id().to_string()])
-        .env_clear()
-        .stdin(Stdio::piped())
-        .spawn()
-}
-
-/// Let the helper do its work. It may fail where the server is root of a container only.
-fn mapped_two_users(mut mapper: Child) -> bool {
-    drop(mapper.stdin.take());
-    mapper.wait().is_ok_and(|status| status.success())
-}
-
-/// The helper: give the user namespace of process `pid` root and the function's user, who is nobody on the host.
-fn map_two_users(pid: Option<OsString>) -> Result<(), Refused> {
-    wait_for_closing();
-    let pid = pid.unwrap_or_default();
-    let map = |kind: &str, id: u32| {
-        let path = Path::new("/proc").join(&pid).join(kind);
-        fs::write(&path, format!("0 0 1\n{id} {NOBODY} 1\n").as_bytes())
-    };
-    // A failure is not for the server: its socket is not here, and the sandbox is set up with one user then.
-    map("uid_map", FUNCTION_UID).and_then(|()| map("gid_map", FUNCTION_GID)).step("map two users")
 }
 
 /// Stage 2: process 1 of the sandbox.

@@ -2,9 +2,10 @@
 
 use super::SANDBOX_COMMAND;
 use super::init::first_stage;
-use super::network;
 use super::plan::{Isolation, Plan, Report};
+use super::{network, users};
 use crate::caps;
+use nix::unistd::geteuid;
 use std::io::{self, Cursor, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
@@ -63,8 +64,10 @@ pub(crate) async fn launch(exe: &Path, plan: &Plan) -> io::Result<Launched> {
     let mut line = serde_json::to_vec(plan)?;
     line.push(b'\n');
     let wants_sockets = plan.ports.is_some();
+    // As the sandbox does, whose user is the server's.
+    let mapped = pid.filter(|_| plan.isolation == Isolation::Namespaces && geteuid().is_root());
     let (ours, sockets, said) =
-        tokio::task::spawn_blocking(move || give_plan(ours, &line, wants_sockets)).await??;
+        tokio::task::spawn_blocking(move || give_plan(ours, &line, mapped, wants_sockets)).await??;
     ours.set_nonblocking(true)?;
     let reports = BufReader::new(Cursor::new(said).chain(UnixStream::from_std(ours)?));
     let ending = Ending { control };
@@ -73,19 +76,27 @@ pub(crate) async fn launch(exe: &Path, plan: &Plan) -> io::Result<Launched> {
 
 type Given = (std::os::unix::net::UnixStream, Vec<OwnedFd>, Vec<u8>);
 
-/// Send the plan, and take the sockets that are the answer to it if there are to be any. Waits where nobody else does.
+/// Give process `mapped` its users, if there is one to be given some; send the plan, and take the sockets that are the answer
+/// to it if there are to be any. Waits where nobody else does.
 fn give_plan(
     mut ours: std::os::unix::net::UnixStream,
     line: &[u8],
+    mapped: Option<u32>,
     wants_sockets: bool,
 ) -> io::Result<Given> {
+    let mut said =
+        mapped.map(|pid| users::give(&ours, pid, caps::PROBE_TIMEOUT)).transpose()?.unwrap_or_default();
     match ours.write_all(line) {
         // It ended before it read: its report says why.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
         _ => {}
     }
-    let (sockets, said) =
-        if wants_sockets { network::receive(&ours, caps::PROBE_TIMEOUT)? } else { (Vec::new(), Vec::new()) };
+    let mut sockets = Vec::new();
+    if wants_sockets {
+        let (received, more) = network::receive(&ours, caps::PROBE_TIMEOUT)?;
+        sockets = received;
+        said.extend(more);
+    }
     Ok((ours, sockets, said))
 }
 

@@ -1,7 +1,7 @@
 //! The sandbox of one worker, set up in a re-execution of the server's own binary.
 //!
 //! ```text
-//! server ── sandbox-init ──────────── own namespaces, then waits
+//! server ── sandbox-init ──────────── own namespaces, its users by the server, then waits
 //!             └ sandbox-init inner ── process 1 of the sandbox: builds its root, starts the function, reaps orphans
 //!                 └ sandbox-init run ─ drops everything, then becomes the runtime
 //! ```
@@ -17,6 +17,7 @@ mod network;
 mod plan;
 mod probe;
 mod seccomp;
+mod users;
 
 pub use init::sandbox_main;
 pub(crate) use launch::{Ending, Launched, launch};

@@ -190,10 +190,15 @@ fn bind(from: &Path, to: &Path) -> std::io::Result<()> {
 
 fn bind_read_only(from: &Path, to: &Path) -> std::io::Result<()> {
     bind(from, to)?;
-    // MS_RDONLY does not reach the mounts below the one named.
-    let table = fs::read_to_string(Path::new("/proc/self/mountinfo")).unwrap_or_default();
+    // MS_RDONLY does not reach the mounts below the one named. A file has none, and the table is long.
+    let table = if to.is_dir() { fs::read_to_string(Path::new("/proc/self/mountinfo")).ok() } else { None };
     remount_read_only(to)?;
-    for mounted in table.lines().filter_map(mount_point).filter(|path| path.starts_with(to) && path != to) {
+    for mounted in table
+        .iter()
+        .flat_map(|table| table.lines())
+        .filter_map(mount_point)
+        .filter(|path| path.starts_with(to) && path != to)
+    {
         remount_read_only(&mounted)?;
     }
     Ok(())

@@ -197,3 +197,16 @@ async fn ten_megabytes_of_output_neither_block_nor_stay() {
     assert_eq!(reply.log_tail.len(), 4_096);
     assert!(text(&reply.log_tail).contains("999\nlast\nEND RequestId: "), "{}", text(&reply.log_tail));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_knows_of_memory_that_was_given_back() {
+    let Some(functions) = start(Options::default()).await else { return };
+    let spec = py(&functions, "def handler(event, context):\n    return len(b'x' * (event << 20))\n").await;
+    let little = invoke(&functions, &spec, "1").await;
+    let much = invoke(&functions, &spec, "90").await;
+    assert!(much.init.is_none());
+    assert!(much.max_memory_mb >= 90, "{}", much.max_memory_mb);
+    assert!(little.max_memory_mb < 90, "{}", little.max_memory_mb);
+    let after = invoke(&functions, &spec, "1").await;
+    assert!(after.max_memory_mb >= 90, "the most that the worker has used: {}", after.max_memory_mb);
+}

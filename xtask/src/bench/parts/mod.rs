@@ -1,7 +1,10 @@
 //! The parts of the benchmark, in the order in which they run and stand in `BENCHMARKS.md`.
 
+mod batches;
 mod connections;
+mod function_starts;
 mod get_records;
+mod idle_workers;
 mod invoke;
 mod library;
 mod lifecycle;
@@ -34,5 +37,20 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part { name: "lifecycle", about: "start, memory, 10,000 shards, recovery", run: lifecycle::run },
     Part { name: "library", about: "the log as a library beside fjall", run: library::run },
-    Part { name: "put-to-invoke", about: "from a put to a function's first line", run: invoke::run },
+    Part {
+        name: "put-to-invoke",
+        about: "from a put to a function's first line, idle and at load",
+        run: invoke::run,
+    },
+    Part {
+        name: "batches",
+        about: "records per second through a function that does nothing",
+        run: batches::run,
+    },
+    Part {
+        name: "function-starts",
+        about: "cold and warm invocations of each runtime",
+        run: function_starts::run,
+    },
+    Part { name: "idle-workers", about: "1,000 warm workers with nothing to do", run: idle_workers::run },
 ];

@@ -1,0 +1,5 @@
+//! A function that does nothing, as a component.
+
+fn main() {
+    print!("null");
+}
