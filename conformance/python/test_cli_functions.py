@@ -98,6 +98,8 @@ class FunctionCommands(ServerCase):
         self.assertIn("--runtime", self.fails("function", "deploy", directory))
         self.assertIn("--handler", self.fails("function", "deploy", directory, "--runtime", RUNTIME))
         self.assertIn("bootstrap", self.fails("function", "deploy", directory, "--runtime", "provided.al2023"))
+        self.assertIn("the component bootstrap.wasm", self.fails("function", "deploy", directory, "--runtime", "provided.wasm"))
+        self.assertIn("the component enrich.wasm", self.fails("function", "deploy", directory, "--runtime", "provided.wasm", "--handler", "enrich.wasm"))
         self.assertIn("neither a directory", self.fails("function", "deploy", self.scratch / "nowhere", "--name", "x"))
         self.assertIn("InvalidParameterValueException",
                       self.fails("function", "deploy", directory, "--runtime", "cobol", "--handler", "a.b"))

@@ -1,14 +1,17 @@
 """Functions that are WebAssembly components: the example, built here and deployed through boto3."""
 
 import json
+import pathlib
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 from support import clients
 from support.case import ServerCase
 from support.deploy import invoke
 from support.package import ROLE, zip_of
+from support.program import run
 from support.server import ROOT
 
 EXAMPLE = ROOT / "examples/wasm-function"
@@ -68,6 +71,15 @@ class WebAssembly(ServerCase):
         self.assertNotIn("FunctionError", answer)
         failed, error = invoke(self.functions, "direct", {"Records": [{"kinesis": {"data": "!"}}]})
         self.assertEqual((failed["FunctionError"], error["errorType"]), ("Unhandled", "Runtime.ExitError"))
+
+    def test_the_command_deploys_it(self):
+        with tempfile.TemporaryDirectory(prefix="millstream-wasm-") as directory:
+            pathlib.Path(directory, "enrich.wasm").write_bytes(self.wasm)
+            done = run(self.address, "function", "deploy", directory, "--name", "deployed", "--runtime", "provided.wasm", "--handler", "enrich.wasm",
+                       "--layer", self.layer())
+        self.assertEqual(done.code, 0, done)
+        _, enriched = invoke(self.functions, "deployed", {"Records": []})
+        self.assertEqual(enriched, [])
 
     def test_what_is_no_component_fails_the_function(self):
         self.deploy("text", {"enrich.wasm": b"not at all"}, wait=False)

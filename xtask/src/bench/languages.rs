@@ -205,8 +205,6 @@ pub(crate) fn component(bench: &Bench) -> anyhow::Result<Language> {
     compile.arg("-o").arg(package.0.join("noop.wasm")).arg(os::root().join("bench/functions/wasm/noop.rs"));
     os::output(compile.current_dir(os::root()))
         .with_context(|| format!("`rustup target add {COMPONENT}` may help"))?;
-    // The command that deploys looks for it.
-    os::write(&package.0.join("bootstrap"), "")?;
     Ok(Language {
         name: "WebAssembly".to_owned(),
         runtime: "provided.wasm".to_owned(),

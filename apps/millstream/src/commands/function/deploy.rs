@@ -147,11 +147,13 @@ async fn create(
 /// Find out before it is sent what would fail at the first invocation.
 fn check_files(package: &Package, runtime: &str, handler: &str) -> Result<()> {
     if runtime.starts_with("provided.") {
-        let there = package.has("bootstrap") != Some(false);
-        anyhow::ensure!(
-            there,
-            "{runtime} runs a program named bootstrap, and the directory has none at its top"
-        );
+        let (what, file) = match runtime {
+            "provided.wasm" if handler.ends_with(".wasm") => ("the component", handler),
+            "provided.wasm" => ("the component", "bootstrap.wasm"),
+            _ => ("a program named", "bootstrap"),
+        };
+        let there = package.has(file) != Some(false);
+        anyhow::ensure!(there, "{runtime} runs {what} {file}, and the directory has none");
         return Ok(());
     }
     let files = handler_files(runtime, handler);
