@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         before_it_runs().await;
         running().await;
     });
+    common::transport::in_other_ways();
     ExitCode::SUCCESS
 }
 
@@ -139,7 +140,7 @@ async fn streamed(world: &World) {
     assert_eq!(complete.get("LogResult"), None);
 
     let dry = stream(world, "", vec![("X-Amz-Invocation-Type", "DryRun")], b"{}").await;
-    assert_eq!((dry.status, &dry.body, &dry.answer.response.body[..]), (204, &Value::Null, &b""[..]));
+    assert_eq!((dry.status, &dry.body, &dry.bytes[..]), (204, &Value::Null, &b""[..]));
     let gone = stream(world, "?Qualifier=7", Vec::new(), b"{}").await;
     assert_eq!(gone.error().2, format!("Function not found: {FUNCTION_ARN}:offer:7"));
     assert_eq!(stream(world, "", Vec::new(), b"{").await.error().1, "InvalidRequestContentException");
@@ -219,13 +220,13 @@ async fn running() {
     assert_eq!(reply.status, 200, "{:?}", reply.body);
     let arn = format!("{FUNCTION_ARN}:offer:$LATEST");
     let expected =
-        json!({ "event": [1], "id": "request-1", "arn": arn, "mine": "yes", "client": { "k": "v" } });
+        json!({ "event": [1], "id": reply.request_id(), "arn": arn, "mine": "yes", "client": { "k": "v" } });
     assert_eq!(reply.body, expected);
     assert_eq!(reply.header("X-Amz-Executed-Version"), Some("$LATEST"));
     assert_eq!(reply.header("X-Amz-Function-Error"), None);
     let log = base64_simd::STANDARD.decode_to_vec(reply.header("X-Amz-Log-Result").unwrap()).unwrap();
     let log = String::from_utf8(log).unwrap();
-    assert!(log.contains("START RequestId: request-1") && log.contains("called with [1]"), "{log}");
+    assert!(log.contains(&format!("START RequestId: {}", reply.request_id())) && log.contains("called with [1]"), "{log}");
 
     let empty = invoke(&world, "", Vec::new(), b"").await;
     assert_eq!((&empty.body["event"], empty.header("X-Amz-Log-Result")), (&json!({}), None));
