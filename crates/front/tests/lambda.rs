@@ -1,7 +1,10 @@
 //! The tests of Lambda's operations, over both versions of HTTP; and which operations and errors they reach.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::duplicate_mod, reason = "each file of tests has its own `common`, as where it is a program")]
+#![expect(
+    clippy::duplicate_mod,
+    reason = "each file of tests has its own `common`, as where it is a program"
+)]
 
 #[path = "../../lambda/tests/concurrency.rs"]
 mod concurrency;

@@ -167,7 +167,8 @@ impl World {
         let sent = transport::call(self, (method, path, query), headers, body).await;
         let transport::Sent { status, headers, body: bytes } = sent;
         let streams = headers.iter().any(|(_, value)| value == millstream_wire::event_stream::CONTENT_TYPE);
-        let body = if bytes.is_empty() || streams { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        let body =
+            if bytes.is_empty() || streams { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
         Reply { status, headers, bytes, body }
     }
 
