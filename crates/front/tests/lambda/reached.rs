@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const PAGE: &str = include_str!("../../../../docs/compatibility.md");
 const MODEL: &str = include_str!("../../../../models/lambda.json");
 
-include!("unreached.rs");
+#[path = "unreached.rs"]
+mod unreached;
+use unreached::{NEVER, SOMETIMES, STATUSES};
 
 fn supported() -> BTreeSet<&'static str> {
     let (_, page) = PAGE.split_once("\n## Lambda\n").unwrap();
@@ -64,7 +66,7 @@ fn over_the_other_version_the_same_is_answered_and_every_operation_is_reached() 
     assert!(seen > 50, "{seen}");
     for (why, errors) in NEVER {
         for error in *errors {
-            assert!(told.iter().all(|(.., code)| code == error), "{error} is answered, and not: {why}");
+            assert!(told.iter().all(|(.., code)| code != error), "{error} is answered, and not: {why}");
             assert!(unreached.remove(error).is_some(), "{error} is none of the model's");
         }
     }
