@@ -336,7 +336,7 @@ async fn lambda(front: &Front, arrived: &Arrived<'_>, body: Incoming) -> Answer 
         Ok(body) => body,
         Err(error) => {
             let code = match error {
-                BodyError::TooLarge { .. } => LambdaErrorCode::RequestTooLargeException,
+                BodyError::TooLarge { .. } => return rest(error_body::rest(&lambda_too_large(parts))),
                 BodyError::Full => LambdaErrorCode::TooManyRequestsException,
                 BodyError::Slow | BodyError::Broken(_) => LambdaErrorCode::InvalidRequestContentException,
             };
@@ -377,6 +377,20 @@ async fn lambda(front: &Front, arrived: &Arrived<'_>, body: Incoming) -> Answer 
         }
     }
     rest_with(answer.response, answer.stream)
+}
+
+/// In the words of the service, which would have refused it too.
+fn lambda_too_large(parts: &Parts) -> LambdaError {
+    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    let (limit, named) = match Lambda::operation(parts.method.as_str(), path, query) {
+        Some(LambdaOperation::Invoke | LambdaOperation::InvokeWithResponseStream) => {
+            (millstream_lambda::caps::PAYLOAD_BYTES, "InvokeFunction")
+        }
+        Some(LambdaOperation::InvokeAsync) => (millstream_lambda::caps::OLD_EVENT_BYTES, "InvokeAsync"),
+        other => (caps::LAMBDA_BODY, other.map_or("requested", LambdaOperation::name)),
+    };
+    let text = format!("Request must be smaller than {limit} bytes for the {named} operation");
+    LambdaError::new(LambdaErrorCode::RequestEntityTooLargeException, text)
 }
 
 fn rest(response: RestResponse) -> Answer {

@@ -43,17 +43,39 @@ pub(crate) async fn answer_of(mut streaming: Streaming) -> Option<UrlAnswer> {
 
 /// The JSON in front, and what of the body came with it.
 async fn prelude(streaming: &mut Streaming, first: Bytes) -> Option<(Map<String, Value>, Bytes)> {
-    let mut read = BytesMut::from(first);
+    let mut prelude = Prelude::default();
+    let mut piece = first;
     loop {
-        if let Some(at) = read.windows(DELIMITER.len()).position(|bytes| bytes == DELIMITER) {
-            let rest = read.split_off(at + DELIMITER.len());
-            read.truncate(at);
-            return Some((serde_json::from_slice(&read).ok()?, rest.freeze()));
+        if let Some((json, rest)) = prelude.add(&piece) {
+            return Some((serde_json::from_slice(&json).ok()?, rest));
         }
-        if read.len() > caps::URL_PRELUDE_BYTES {
+        if prelude.read.len() > caps::URL_PRELUDE_BYTES {
             return None;
         }
-        read.extend_from_slice(&streaming.next().await?);
+        piece = streaming.next().await?;
+    }
+}
+
+#[derive(Default)]
+struct Prelude {
+    read: BytesMut,
+    /// What has been looked at: a function may write one byte at a time.
+    searched: usize,
+}
+
+impl Prelude {
+    /// What stands before the delimiter and after it, once it is there.
+    fn add(&mut self, piece: &[u8]) -> Option<(Bytes, Bytes)> {
+        self.read.extend_from_slice(piece);
+        let unseen = self.read.get(self.searched..).unwrap_or_default();
+        let Some(at) = unseen.windows(DELIMITER.len()).position(|bytes| bytes == DELIMITER) else {
+            // It may have begun.
+            self.searched = self.read.len().saturating_sub(DELIMITER.len() - 1);
+            return None;
+        };
+        let json = self.read.split_to(self.searched + at).freeze();
+        let rest = self.read.split_off(DELIMITER.len()).freeze();
+        Some((json, rest))
     }
 }
 
@@ -64,4 +86,29 @@ fn body(first: Bytes, streaming: Streaming) -> ByteStream {
     });
     // An empty piece would be the end of a chunked body.
     stream::iter((!first.is_empty()).then_some(first)).chain(rest).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DELIMITER, Prelude};
+
+    #[test]
+    fn a_prelude_is_found_however_it_is_cut_and_looked_at_once() {
+        let whole = [&b"{\"a\":\"\0\0\"}"[..], &DELIMITER, b"\0rest"].concat();
+        for size in 1..=whole.len() {
+            let mut prelude = Prelude::default();
+            let mut found = None;
+            for piece in whole.chunks(size) {
+                let before = prelude.read.len();
+                found = match found {
+                    None => prelude.add(piece),
+                    Some((json, rest)) => Some((json, [&rest[..], piece].concat().into())),
+                };
+                let unseen = prelude.read.len().saturating_sub(prelude.searched);
+                assert!(found.is_some() || unseen < DELIMITER.len(), "{size}: {before}");
+            }
+            let (json, rest) = found.unwrap();
+            assert_eq!((&json[..], &rest[..]), (&b"{\"a\":\"\0\0\"}"[..], &b"\0rest"[..]), "{size}");
+        }
+    }
 }

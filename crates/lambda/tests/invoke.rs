@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         before_it_runs().await;
         running().await;
     });
+    common::transport::in_other_ways();
     ExitCode::SUCCESS
 }
 
@@ -124,7 +125,7 @@ async fn streamed(world: &World) {
     let names: Vec<&str> = frames.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["PayloadChunk", "InvokeComplete"]);
     let answer: Value = serde_json::from_slice(&frames[0].1).unwrap();
-    assert_eq!((&answer["event"], &answer["id"]), (&json!([1]), &json!("request-1")));
+    assert_eq!((&answer["event"], &answer["id"]), (&json!([1]), &json!(reply.request_id())));
     let complete: Value = serde_json::from_slice(&frames[1].1).unwrap();
     assert_eq!(complete.as_object().unwrap().len(), 1);
     let log = base64_simd::STANDARD.decode_to_vec(complete["LogResult"].as_str().unwrap()).unwrap();
@@ -139,7 +140,7 @@ async fn streamed(world: &World) {
     assert_eq!(complete.get("LogResult"), None);
 
     let dry = stream(world, "", vec![("X-Amz-Invocation-Type", "DryRun")], b"{}").await;
-    assert_eq!((dry.status, &dry.body, &dry.answer.response.body[..]), (204, &Value::Null, &b""[..]));
+    assert_eq!((dry.status, &dry.body, &dry.bytes[..]), (204, &Value::Null, &b""[..]));
     let gone = stream(world, "?Qualifier=7", Vec::new(), b"{}").await;
     assert_eq!(gone.error().2, format!("Function not found: {FUNCTION_ARN}:offer:7"));
     assert_eq!(stream(world, "", Vec::new(), b"{").await.error().1, "InvalidRequestContentException");
@@ -172,7 +173,8 @@ async fn events(world: &World) {
         ("X-Amzn-Trace-Id", trace),
         ("X-Amz-Client-Context", "e30="),
     ];
-    assert_eq!(invoke(world, "", headers, b"[7]").await.status, 202);
+    let taken = invoke(world, "", headers, b"[7]").await;
+    assert_eq!(taken.status, 202);
     let shard = world.control.state().stream("told").unwrap().shards[0].log;
     world.engine.log().tail(shard).unwrap().beyond(millstream_types::Position(0)).await.unwrap();
     let state = world.control.state();
@@ -182,14 +184,14 @@ async fn events(world: &World) {
         world.engine.read(stream, &stream.shards[0], millstream_types::Position(0), limit).await.unwrap();
     let record: Value = serde_json::from_slice(&page.records[0].data).unwrap();
     let context = json!({
-        "requestId": "request-1", "functionArn": format!("{FUNCTION_ARN}:offer:$LATEST"), "condition": "Success",
+        "requestId": taken.request_id(), "functionArn": format!("{FUNCTION_ARN}:offer:$LATEST"), "condition": "Success",
         "approximateInvokeCount": 1,
     });
     assert_eq!((&record["requestContext"], &record["requestPayload"]), (&context, &json!([7])));
     let answer = &record["responsePayload"];
     assert_eq!(
         (&answer["event"], &answer["id"], &answer["client"]),
-        (&json!([7]), &json!("request-1"), &Value::Null)
+        (&json!([7]), &json!(taken.request_id()), &Value::Null)
     );
     assert_eq!(record["responseContext"], json!({ "statusCode": 200, "executedVersion": "$LATEST" }));
     let measures = world.events.measures();
@@ -219,13 +221,16 @@ async fn running() {
     assert_eq!(reply.status, 200, "{:?}", reply.body);
     let arn = format!("{FUNCTION_ARN}:offer:$LATEST");
     let expected =
-        json!({ "event": [1], "id": "request-1", "arn": arn, "mine": "yes", "client": { "k": "v" } });
+        json!({ "event": [1], "id": reply.request_id(), "arn": arn, "mine": "yes", "client": { "k": "v" } });
     assert_eq!(reply.body, expected);
     assert_eq!(reply.header("X-Amz-Executed-Version"), Some("$LATEST"));
     assert_eq!(reply.header("X-Amz-Function-Error"), None);
     let log = base64_simd::STANDARD.decode_to_vec(reply.header("X-Amz-Log-Result").unwrap()).unwrap();
     let log = String::from_utf8(log).unwrap();
-    assert!(log.contains("START RequestId: request-1") && log.contains("called with [1]"), "{log}");
+    assert!(
+        log.contains(&format!("START RequestId: {}", reply.request_id())) && log.contains("called with [1]"),
+        "{log}"
+    );
 
     let empty = invoke(&world, "", Vec::new(), b"").await;
     assert_eq!((&empty.body["event"], empty.header("X-Amz-Log-Result")), (&json!({}), None));

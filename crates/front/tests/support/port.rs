@@ -27,11 +27,15 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn of(kinesis: &Kinesis) -> Self {
+        Self::with(kinesis, &LAMBDA.0)
+    }
+
+    pub(crate) fn with(kinesis: &Kinesis, lambda: &Lambda) -> Self {
         let (connections, receiver) = mpsc::channel(1);
         let shutdown = CancellationToken::new();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let metrics = Metrics::new(Vec::new());
-        let front = Front::new(kinesis.clone(), LAMBDA.0.clone(), Arc::new(Well), metrics, clock, false);
+        let front = Front::new(kinesis.clone(), lambda.clone(), Arc::new(Well), metrics, clock, false);
         let options = Options { open_files: 1_000, tls: None, inner: false };
         tokio::spawn(serve(Port(receiver), Arc::new(front), options, shutdown.clone()));
         Self { connections, _ended: shutdown.drop_guard() }

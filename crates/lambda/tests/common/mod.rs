@@ -2,15 +2,19 @@
 
 #![expect(dead_code, reason = "each test program uses some of it")]
 
+/// Of the crate that runs these tests.
+pub(crate) mod transport {
+    include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/lambda.rs"));
+}
+
 use bytes::Bytes;
-use futures_util::StreamExt;
 use millstream_control::State;
 use millstream_control_node::ControlHandle;
 use millstream_engine::Engine;
 use millstream_events::Events;
 use millstream_functions::{CodeStore, Functions};
 use millstream_host::clock::ManualClock;
-use millstream_lambda::{Answer, Lambda, Options};
+use millstream_lambda::{Lambda, Options};
 use millstream_log::{Log, MemoryLog};
 use millstream_mapping::{Destinations, Letter, Mappings};
 use millstream_types::{Home, Timestamp};
@@ -54,19 +58,26 @@ impl Destinations for AnyDestination {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    /// The body as it came.
+    pub(crate) bytes: Bytes,
+    /// The body, if it is JSON.
     pub(crate) body: Value,
-    pub(crate) answer: Answer,
 }
 
 impl Reply {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.answer.response.headers.iter();
+        let mut headers = self.headers.iter();
         headers.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn request_id(&self) -> &str {
+        self.header("x-amzn-requestid").unwrap()
     }
 
     /// The frames of a stream: each event and its payload.
     pub(crate) fn frames(&self) -> Vec<(String, Bytes)> {
-        let mut rest = self.answer.response.body.clone();
+        let mut rest = self.bytes.clone();
         let mut frames = Vec::new();
         while let Some((frame, size)) = millstream_wire::event_stream::decode(&rest).unwrap() {
             let event = frame.header(":event-type").or_else(|| frame.header(":error-code")).unwrap();
@@ -153,14 +164,12 @@ impl World {
         body: Bytes,
     ) -> Reply {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let mut answer = self.lambda.call("request-1", method, path, query, headers, body).await;
-        if let Some(stream) = answer.stream.take() {
-            answer.response.body = stream.collect::<Vec<_>>().await.concat().into();
-            return Reply { status: answer.response.status, body: Value::Null, answer };
-        }
-        let body = &answer.response.body;
-        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(body).unwrap() };
-        Reply { status: answer.response.status, body, answer }
+        let sent = transport::call(self, (method, path, query), headers, body).await;
+        let transport::Sent { status, headers, body: bytes } = sent;
+        let streams = headers.iter().any(|(_, value)| value == millstream_wire::event_stream::CONTENT_TYPE);
+        let body =
+            if bytes.is_empty() || streams { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Reply { status, headers, bytes, body }
     }
 
     /// Create a function and wait until it is active.
