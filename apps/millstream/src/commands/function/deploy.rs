@@ -148,7 +148,9 @@ async fn create(
 fn check_files(package: &Package, runtime: &str, handler: &str) -> Result<()> {
     if runtime.starts_with("provided.") {
         let (what, file) = match runtime {
-            "provided.wasm" if handler.ends_with(".wasm") => ("the component", handler),
+            "provided.wasm" if Path::new(handler).extension().is_some_and(|end| end == "wasm") => {
+                ("the component", handler)
+            }
             "provided.wasm" => ("the component", "bootstrap.wasm"),
             _ => ("a program named", "bootstrap"),
         };
