@@ -193,6 +193,7 @@ fn create(terms: &Terms) -> CreateFunction {
         layers: Vec::new(),
         tracing_mode: "PassThrough".to_owned(),
         dead_letter: dead_letter.to_owned(),
+        logging: millstream_control::LoggingSettings::default(),
     };
     CreateFunction {
         name: terms.name.to_owned(),
