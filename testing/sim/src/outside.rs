@@ -158,15 +158,9 @@ impl Outside {
             if found.is_none() {
                 control.submit(create(terms)).await?;
             }
-            if found.is_none_or(|found| found.status == FunctionStatus::Pending) {
-                let revision_id = "1".to_owned();
-                control
-                    .submit(FinishFunctionUpdate { name: name.clone(), revision_id, failure: None })
-                    .await?;
-            }
             let told = |yes: bool, arn: &str| yes.then(|| arn.to_owned());
             let config = PutEventInvokeConfig {
-                function: name,
+                function: name.clone(),
                 qualifier: "$LATEST".to_owned(),
                 max_retries: terms.retries,
                 max_age_secs: terms.age_secs,
@@ -174,6 +168,11 @@ impl Outside {
                 on_failure: told(terms.on_failure, ON_FAILURE),
             };
             control.submit(config).await?;
+            // Last, so that no event comes before what is set for events.
+            if found.is_none_or(|found| found.status == FunctionStatus::Pending) {
+                let revision_id = "1".to_owned();
+                control.submit(FinishFunctionUpdate { name, revision_id, failure: None }).await?;
+            }
         }
         Ok(())
     }
@@ -193,6 +192,7 @@ fn create(terms: &Terms) -> CreateFunction {
         layers: Vec::new(),
         tracing_mode: "PassThrough".to_owned(),
         dead_letter: dead_letter.to_owned(),
+        logging: millstream_control::LoggingSettings::default(),
     };
     CreateFunction {
         name: terms.name.to_owned(),
