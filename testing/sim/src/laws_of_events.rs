@@ -1,6 +1,6 @@
 //! The laws of asynchronous invocations, when all of them have had the time to come to their end.
 
-use crate::clients::caller::{EventFate, Sent};
+use crate::clients::caller::{EventFate, SentEvent};
 use crate::history::History;
 use crate::outside::{Book, Call, DEAD_LETTERS, FUNCTIONS, ON_FAILURE, ON_SUCCESS, Terms, Told};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ const LONGEST_PAUSE: u64 = 120_000;
 /// From the moment at which it is decided that an event is not too old to the moment at which its function has it.
 const HANDED_OVER_WITHIN: u64 = 1_000;
 
-pub(crate) fn check(history: &mut History, sent: &[Sent], book: &Book) {
+pub(crate) fn check(history: &mut History, sent: &[SentEvent], book: &Book) {
     for strange in &book.strange {
         history.violation(format!("events: {strange}"));
     }
@@ -42,7 +42,7 @@ pub(crate) fn check(history: &mut History, sent: &[Sent], book: &Book) {
 
 #[derive(Debug)]
 struct Life<'a> {
-    sent: &'a Sent,
+    sent: &'a SentEvent,
     terms: &'a Terms,
     calls: Vec<&'a Call>,
     told: Vec<&'a Told>,
@@ -142,7 +142,7 @@ impl Life<'_> {
                 !ran_well && failed && counted && record.count == u64::from(self.terms.attempts())
             }
             ("EventAgeExceeded", ON_FAILURE) => {
-                let too_old = self.sent.sent + self.terms.age_millis() < told.at + LONGEST_PAUSE;
+                let too_old = self.sent.began + self.terms.age_millis() < told.at + LONGEST_PAUSE;
                 counted && too_old && record.count < u64::from(self.terms.attempts())
             }
             _ => false,

@@ -222,14 +222,14 @@ impl Invoker for Outside {
         let event: Value = serde_json::from_slice(&call.payload).unwrap_or_default();
         let (index, fails, length) = {
             let mut book = self.book();
-            let calm = book.calm;
+            let spared = book.calm;
             if spec.name == NUDGE.name {
                 return Ok(reply(&spec, false));
             }
-            if !calm && book.random.chance(12) {
+            if !spared && book.random.chance(12) {
                 return Err(InvokeError::Throttled { limit: 1 });
             }
-            if !calm && book.random.chance(4) {
+            if !spared && book.random.chance(4) {
                 return Err(InvokeError::Spawn { why: "as the dice fell".to_owned() });
             }
             let Some(number) = number(&event) else {

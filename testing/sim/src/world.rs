@@ -1,7 +1,7 @@
 //! What all clients of a simulation share.
 
 use crate::client::{Client, decode};
-use crate::clients::caller::Sent;
+use crate::clients::caller::SentEvent;
 use crate::clock::SimClock;
 use crate::history::{History, Seen};
 use crate::queue_history::QueueHistory;
@@ -19,7 +19,7 @@ pub(crate) struct World {
     pub history: RefCell<History>,
     pub queue: RefCell<QueueHistory>,
     /// Events for functions, by their number.
-    pub events: RefCell<Vec<Sent>>,
+    pub events: RefCell<Vec<SentEvent>>,
     /// The server's.
     pub clock: Arc<SimClock>,
     pub trace: Trace,

@@ -11,12 +11,12 @@ use tokio::time::sleep;
 
 /// An event as its caller knows it.
 #[derive(Clone, Debug)]
-pub(crate) struct Sent {
+pub(crate) struct SentEvent {
     /// Its function's place in [`FUNCTIONS`].
     pub function: usize,
     pub fate: EventFate,
     /// The wall clock before it was sent and after its answer had come, in milliseconds.
-    pub sent: u64,
+    pub began: u64,
     pub answered: u64,
 }
 
@@ -35,8 +35,13 @@ pub(crate) async fn run(world: Rc<World>, name: String, mut random: Random, larg
         let function = usize::try_from(random.below(FUNCTIONS.len() as u64)).unwrap_or(0);
         let filler = if random.chance(large_percent) { random.below(6_000) } else { random.below(60) };
         let number = world.events.borrow().len();
-        let sent = world.clock.wall();
-        world.events.borrow_mut().push(Sent { function, fate: EventFate::Unknown, sent, answered: u64::MAX });
+        let began = world.clock.wall();
+        world.events.borrow_mut().push(SentEvent {
+            function,
+            fate: EventFate::Unknown,
+            began,
+            answered: u64::MAX,
+        });
         let event = json!({ "n": number, "x": "x".repeat(usize::try_from(filler).unwrap_or(0)) });
         let answer = client.invoke_later(FUNCTIONS[function].name, &event).await;
         let event = &mut world.events.borrow_mut()[number];

@@ -21,7 +21,7 @@ pub(crate) async fn run(world: Rc<World>, name: String, mut random: Random, resh
     let from_the_beginning = random.chance(70);
     {
         let mut queue = world.queue.borrow_mut();
-        queue.stream = STREAM.to_owned();
+        STREAM.clone_into(&mut queue.stream);
         (queue.visibility_secs, queue.max_receives) = (visibility_secs, max_receives);
     }
     if !make_stream(&world, &mut client).await {
@@ -90,12 +90,11 @@ async fn make_queue(world: &World, client: &mut Client, attributes: Value, posit
                 "QueueName": "queue", "StreamConfigurationList": [source], "QueueAttributes": attributes,
             });
             // An answer that was lost is not asked for again in vain: the queue is there then.
-            arn = match client.call("CreateQueue", input).await {
-                Ok(answer) => answer["QueueDescription"]["QueueARN"].clone(),
-                Err(_) => {
-                    let listed = client.call("ListQueues", json!({})).await.unwrap_or_default();
-                    listed["QueueSummaries"][0]["QueueARN"].clone()
-                }
+            arn = if let Ok(answer) = client.call("CreateQueue", input).await {
+                answer["QueueDescription"]["QueueARN"].clone()
+            } else {
+                let listed = client.call("ListQueues", json!({})).await.unwrap_or_default();
+                listed["QueueSummaries"][0]["QueueARN"].clone()
             };
             continue;
         }

@@ -121,8 +121,8 @@ pub(crate) async fn act(
     deed: Deed,
     some: &[Held],
 ) -> Vec<Came> {
-    let dead = some.first().is_some_and(|held| held.letter == Letter::Dead);
-    let operation = match (deed, dead) {
+    let of_letters = some.first().is_some_and(|held| held.letter == Letter::Dead);
+    let operation = match (deed, of_letters) {
         (Deed::Acknowledge, false) => "AcknowledgeQueueRecords",
         (Deed::Acknowledge, true) => "AcknowledgeDeadLetterQueueRecords",
         (Deed::Hide { .. }, false) => "UpdateQueueRecordsVisibility",
