@@ -1,6 +1,10 @@
 //! Opaque tokens: fields that the client carries for us, and cannot change by accident.
 
+use crate::caps;
+use crate::error::Failure;
 use base64_simd::STANDARD;
+use millstream_api_kinesis::ErrorCode;
+use millstream_types::Timestamp;
 
 /// Between fields; no name or number contains it.
 const SEPARATOR: char = '\u{1f}';
@@ -29,6 +33,33 @@ pub(crate) fn open(kind: &str, token: &str) -> Option<Vec<String>> {
     }
     let mut fields = rest.split(SEPARATOR);
     (fields.next()? == kind).then(|| fields.map(str::to_owned).collect())
+}
+
+/// A token for the page of a list that comes after this name or id.
+pub(crate) fn seal_page(kind: &str, after: &str, now: Timestamp) -> String {
+    seal(kind, &[&after, &now.millis()])
+}
+
+/// What the page of such a token comes after, if it has not expired. `kind` is what is listed.
+pub(crate) fn open_page(kind: &str, token: &str, now: Timestamp) -> Result<String, Failure> {
+    let fields = open(kind, token).and_then(|fields| <[String; 2]>::try_from(fields).ok());
+    let [after, issued] = fields.ok_or_else(invalid)?;
+    check_age(kind, &issued, now)?;
+    Ok(after)
+}
+
+/// Tokens live for 300 seconds (API Reference, ListShards, ListStreams and ListStreamConsumers).
+pub(crate) fn check_age(kind: &str, issued: &str, now: Timestamp) -> Result<(), Failure> {
+    let issued = Timestamp::from_millis(issued.parse().map_err(|_not_a_number| invalid())?);
+    if now.millis_since(issued) <= caps::TOKEN_MILLIS {
+        return Ok(());
+    }
+    let text = format!("The NextToken has expired: it is valid for 300 seconds. List the {kind} again.");
+    Err(Failure::new(ErrorCode::ExpiredNextTokenException, text))
+}
+
+pub(crate) fn invalid() -> Failure {
+    Failure::invalid("NextToken is invalid.")
 }
 
 #[cfg(test)]

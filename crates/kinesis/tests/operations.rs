@@ -14,6 +14,8 @@ mod compatibility;
 mod distribution;
 #[path = "operations/dry_run.rs"]
 mod dry_run;
+#[path = "operations/each_error.rs"]
+mod each_error;
 #[path = "operations/encryption.rs"]
 mod encryption;
 #[path = "operations/homes.rs"]

@@ -36,8 +36,10 @@ pub(crate) async fn call(
     let server = Server::with(&Kinesis::new(world.engine.clone(), home.clone()), &world.lambda);
     let io = TokioIo::new(server.connect().await);
     let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-    let mut request =
-        http::Request::builder().method(method).uri(format!("http://localhost{target}")).header("host", "localhost");
+    let mut request = http::Request::builder()
+        .method(method)
+        .uri(format!("http://localhost{target}"))
+        .header("host", "localhost");
     for (name, value) in headers {
         request = request.header(name, value);
     }

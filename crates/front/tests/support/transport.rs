@@ -18,6 +18,12 @@ use tokio::io::DuplexStream;
 mod port {
     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/port.rs"));
 }
+mod reached {
+    include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/reached.rs"));
+}
+mod unreached {
+    include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/unreached.rs"));
+}
 
 const WAYS: [&str; 4] = ["json-http1", "json-http2", "cbor-http1", "cbor-http2"];
 const CBOR_TYPE: &str = "application/x-amz-cbor-1.1";
@@ -48,9 +54,12 @@ fn the_other_encodings_and_versions_answer_the_same() {
     }
     for way in &WAYS[1..] {
         let tests = std::env::current_exe().expect("the tests are a program");
-        let run = process::Command::new(tests).env("MILLSTREAM_WIRE", way).output().expect("it runs");
+        let mut run = process::Command::new(tests);
+        run.arg("--nocapture").env("MILLSTREAM_WIRE", way).env(reached::TELLING, "1");
+        let run = run.output().expect("it runs");
         let told = String::from_utf8_lossy(&run.stdout);
         assert!(run.status.success(), "{way}:\n{told}\n{}", String::from_utf8_lossy(&run.stderr));
+        reached::check(&told);
         println!("{way}: {}", told.lines().rfind(|line| line.starts_with("test result")).unwrap_or_default());
     }
 }
@@ -89,6 +98,7 @@ pub(crate) async fn call(
     let status = answer.status();
     if kind == event_stream::CONTENT_TYPE {
         assert_eq!(status, 200);
+        reached::tell(operation, None);
         return Ok(Answer::Events(frames(answer.into_body(), server).boxed()));
     }
     assert_eq!(kind, content_type, "{operation} answers as it was asked");
@@ -100,10 +110,12 @@ pub(crate) async fn call(
     }
     let body = in_json(&body, way.cbor);
     if status.is_success() {
+        reached::tell(operation, None);
         return Ok(Answer::Body(body));
     }
     let error: Value = serde_json::from_slice(&body).expect("an error is an object");
     let code = error["__type"].as_str().expect("an error has a type").rsplit('#').next().unwrap_or_default();
+    reached::tell(operation, Some(code));
     Err((code.to_owned(), error["message"].as_str().unwrap_or_default().to_owned()))
 }
 
@@ -122,7 +134,6 @@ async fn sent(way: Way, io: DuplexStream, request: http::Request<Full<Bytes>>) -
     tokio::spawn(connection);
     sender.send_request(request).await.expect("an answer")
 }
-
 
 /// The frames of an event stream, one by one, with payloads in JSON. The server lives as long as somebody reads.
 fn frames(body: Body, held: Server) -> impl futures_util::Stream<Item = Bytes> {

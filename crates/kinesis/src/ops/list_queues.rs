@@ -3,8 +3,6 @@
 use crate::error::Failure;
 use crate::{Kinesis, caps, queues, token};
 use millstream_api_kinesis as api;
-use millstream_api_kinesis::ErrorCode;
-use millstream_types::Timestamp;
 
 const TOKEN: &str = "queues";
 
@@ -15,7 +13,7 @@ pub(crate) async fn run(
     let limit = input.max_results.and_then(|limit| usize::try_from(limit).ok());
     let limit = limit.unwrap_or(caps::LIST_QUEUES).min(caps::LIST_QUEUES);
     let now = service.engine.now();
-    let after = input.next_token.map(|token| resume(&token, now)).transpose()?;
+    let after = input.next_token.map(|token| token::open_page(TOKEN, &token, now)).transpose()?;
     let filter = input.stream_filter.as_deref().and_then(<[_]>::first);
     let wanted = filter.map(|filter| service.name(None, Some(&filter.stream_arn))).transpose()?;
     let created = filter.and_then(|filter| filter.stream_creation_timestamp);
@@ -31,7 +29,7 @@ pub(crate) async fn run(
         .filter(|(_, stream)| created.is_none_or(|created| created.secs() == stream.created.secs()));
     let page: Vec<_> = rest.by_ref().take(limit).collect();
     let last = page.last().filter(|_| rest.next().is_some());
-    let next_token = last.map(|(queue, _)| token::seal(TOKEN, &[&queue.id, &now.millis()]));
+    let next_token = last.map(|(queue, _)| token::seal_page(TOKEN, &queue.id, now));
     let summaries = page.iter().map(|(queue, stream)| api::QueueSummary {
         queue_name: queue.own_name().to_owned(),
         queue_arn: queue.arn.clone(),
@@ -45,19 +43,4 @@ pub(crate) async fn run(
         ..Default::default()
     });
     Ok(api::ListQueuesOutput { queue_summaries: summaries.collect(), next_token, ..Default::default() })
-}
-
-/// The id that a page begins after.
-fn resume(token: &str, now: Timestamp) -> Result<String, Failure> {
-    let bad = || Failure::invalid("NextToken is invalid.");
-    let [after, issued]: [String; 2] =
-        token::open(TOKEN, token).ok_or_else(bad)?.try_into().map_err(|_wrong_count| bad())?;
-    let issued = Timestamp::from_millis(issued.parse().map_err(|_not_a_number| bad())?);
-    if now.millis_since(issued) > caps::TOKEN_MILLIS {
-        return Err(Failure::new(
-            ErrorCode::ExpiredNextTokenException,
-            "The NextToken has expired: it is valid for 300 seconds. List the queues again.",
-        ));
-    }
-    Ok(after)
 }

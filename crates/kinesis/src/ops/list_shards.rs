@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::{Kinesis, caps, shapes, token};
-use millstream_api_kinesis::{self as api, ErrorCode};
+use millstream_api_kinesis as api;
 use millstream_control::{Shard, Stream, StreamStatus};
 use millstream_types::Timestamp;
 use std::sync::Arc;
@@ -140,20 +140,12 @@ fn resume(service: &Kinesis, input: &api::ListShardsInput, token: &str) -> Resul
     if input.exclusive_start_shard_id.is_some() {
         return Err(Failure::invalid("NextToken and ExclusiveStartShardId cannot be provided together."));
     }
-    let bad = || Failure::invalid("NextToken is invalid.");
-    let fields = token::open(TOKEN, token).ok_or_else(bad)?;
-    let [name, created, after, filter, issued]: [String; 5] =
-        fields.try_into().map_err(|_wrong_count| bad())?;
-    let issued = Timestamp::from_millis(issued.parse().map_err(|_not_a_number| bad())?);
-    if service.engine.now().millis_since(issued) > caps::TOKEN_MILLIS {
-        return Err(Failure::new(
-            ErrorCode::ExpiredNextTokenException,
-            "The NextToken has expired: it is valid for 300 seconds. List the shards again.",
-        ));
-    }
+    let fields = token::open(TOKEN, token).and_then(|fields| <[String; 5]>::try_from(fields).ok());
+    let [name, created, after, filter, issued] = fields.ok_or_else(token::invalid)?;
+    token::check_age(TOKEN, &issued, service.engine.now())?;
     let stream = service.stream_of_key(&name)?;
     if stream.created.millis().to_string() != created {
         return Err(Failure::no_stream(&name, &service.home.account));
     }
-    Ok(Cursor { stream, after, filter: Filter::open(&filter).ok_or_else(bad)? })
+    Ok(Cursor { stream, after, filter: Filter::open(&filter).ok_or_else(token::invalid)? })
 }

@@ -12,11 +12,9 @@ pub(crate) async fn run(
     input: api::ListStreamsInput,
 ) -> Result<api::ListStreamsOutput, Failure> {
     let limit = input.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(caps::LIST_STREAMS);
+    let now = service.engine.now();
     let after = match (input.next_token, input.exclusive_start_stream_name) {
-        (Some(token), None) => {
-            let fields = token::open(TOKEN, &token).and_then(|fields| fields.into_iter().next());
-            Some(fields.ok_or_else(|| Failure::invalid("NextToken is invalid."))?)
-        }
+        (Some(token), None) => Some(token::open_page(TOKEN, &token, now)?),
         (None, name) => name,
         (Some(_), Some(_)) => {
             return Err(Failure::invalid(
@@ -39,7 +37,7 @@ pub(crate) async fn run(
     Ok(api::ListStreamsOutput {
         stream_names: page.iter().map(|stream| stream.own_name().to_owned()).collect(),
         has_more_streams,
-        next_token: last.map(|stream| token::seal(TOKEN, &[&stream.own_name()])),
+        next_token: last.map(|stream| token::seal_page(TOKEN, stream.own_name(), now)),
         stream_summaries: Some(
             page.iter()
                 .map(|stream| api::StreamSummary {

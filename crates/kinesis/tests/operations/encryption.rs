@@ -217,7 +217,10 @@ async fn without_the_key_records_are_refused_in_kms_words() {
     // Another key under the same id, as of a file that was made anew.
     let forged = keyring().to_file().replace(&"01".repeat(32), &"05".repeat(32));
     let forged = Keyring::from_file(&forged).unwrap();
+    let disabled = keyring().to_file().replace("disabled = false", "disabled = true");
+    let disabled = Keyring::from_file(&disabled).unwrap();
     for (keyring, code) in [
+        (disabled, "KMSDisabledException"),
         (Keyring::default(), "KMSNotFoundException"),
         (other, "KMSNotFoundException"),
         (forged, "KMSAccessDeniedException"),
